@@ -1,0 +1,3 @@
+//! The app manager: package store, cgroups, log capture, device channel.
+
+fn main() {}

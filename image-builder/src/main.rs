@@ -1,0 +1,3 @@
+//! `nacre`, the command line on the host: build, run, verify, inspect, and talk to a device.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What an app links to talk to the OS.

@@ -1,0 +1,1 @@
+//! One printer for errors with hints, and the table of exit codes.

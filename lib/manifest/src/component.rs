@@ -1,0 +1,78 @@
+//! Component ids: reverse-DNS names.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of an app: 2 to 8 labels of `[a-z0-9-]` joined by dots, at most 64 bytes, no label empty
+/// or with a hyphen at an end. Safe as a file name and as a cgroup name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComponentId(String);
+
+/// Why a text is not a component id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a component id: {reason}")]
+pub struct ParseComponentIdError {
+    text: String,
+    reason: &'static str,
+}
+
+impl ComponentId {
+    /// The text of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last label, for people: `recorder` of `org.nacre.recorder`.
+    pub fn short(&self) -> &str {
+        self.0.rsplit('.').next().unwrap_or(&self.0)
+    }
+}
+
+impl FromStr for ComponentId {
+    type Err = ParseComponentIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = |reason| Err(ParseComponentIdError { text: text.chars().take(80).collect(), reason });
+        if text.len() > 64 {
+            return refuse("longer than 64 bytes");
+        }
+        let labels = text.split('.').count();
+        if !(2..=8).contains(&labels) {
+            return refuse("it needs 2 to 8 labels with dots between, like `com.example.thermostat`");
+        }
+        for label in text.split('.') {
+            if label.is_empty() {
+                return refuse("a label is empty");
+            }
+            if label.starts_with('-') || label.ends_with('-') {
+                return refuse("a label begins or ends with a hyphen");
+            }
+            if !label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+                return refuse("only a-z, 0-9, hyphens and dots are allowed");
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ComponentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<C> minicbor::Encode<C> for ComponentId {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.str(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for ComponentId {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        d.str()?.parse().map_err(|_| minicbor::decode::Error::message("not a component id"))
+    }
+}

@@ -1,0 +1,189 @@
+//! What the device reads: the validated manifest and the image's description, in deterministic CBOR.
+//!
+//! Maps have integer keys in ascending order, so one value has one encoding; [`decode`] refuses any
+//! other (RFC 8949, section 4.2.1).
+
+use minicbor::{Decode, Encode};
+
+use crate::component::ComponentId;
+
+/// An app's manifest after validation: what the sandbox and the app manager enforce.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Manifest {
+    /// Reverse-DNS name of the component.
+    #[n(0)]
+    pub app: ComponentId,
+    /// Version for people.
+    #[n(1)]
+    pub version: String,
+    /// Version for machines: an older one never replaces a newer one.
+    #[n(2)]
+    pub rollback_index: u64,
+    /// Program and arguments; the first is an absolute path in the app's image.
+    #[n(3)]
+    pub run: Vec<String>,
+    /// Whether a boot without this app counts as failed.
+    #[n(4)]
+    pub critical: bool,
+    /// When and how fast the app is started again.
+    #[n(5)]
+    pub restart: Restart,
+    /// What the app may use up.
+    #[n(6)]
+    pub limits: Limits,
+    /// Bytes of persistent storage under `/data`; 0 is none.
+    #[n(7)]
+    pub data_bytes: u64,
+    /// What the app may ask the OS.
+    #[n(8)]
+    pub system: Vec<SystemGrant>,
+    /// The apps it may exchange messages with, if they say so too.
+    #[n(9)]
+    pub peers: Vec<ComponentId>,
+}
+
+/// When and how fast an app is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Restart {
+    /// After which ends it is started again.
+    #[n(0)]
+    pub policy: RestartPolicy,
+    /// First pause, in milliseconds; doubles with every restart in the window.
+    #[n(1)]
+    pub backoff_min_ms: u32,
+    /// Longest pause, in milliseconds.
+    #[n(2)]
+    pub backoff_max_ms: u32,
+    /// Restarts within the window after which the app stays down.
+    #[n(3)]
+    pub limit_count: u32,
+    /// The window, in milliseconds.
+    #[n(4)]
+    pub limit_window_ms: u32,
+}
+
+/// After which ends an app is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RestartPolicy {
+    /// Whatever the end.
+    #[n(0)]
+    Always,
+    /// After a signal or an exit code other than 0.
+    #[n(1)]
+    OnFailure,
+    /// Not at all.
+    #[n(2)]
+    Never,
+}
+
+/// What an app may use up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Limits {
+    /// `memory.max` of its cgroup, in bytes.
+    #[n(0)]
+    pub memory_bytes: u64,
+    /// `pids.max` of its cgroup: processes and threads.
+    #[n(1)]
+    pub tasks: u32,
+    /// `cpu.max` of its cgroup, in thousandths of one CPU.
+    #[n(2)]
+    pub cpu_permille: u32,
+    /// `RLIMIT_NOFILE`.
+    #[n(3)]
+    pub open_files: u32,
+    /// Size of its `/tmp`, in bytes.
+    #[n(4)]
+    pub tmp_bytes: u64,
+}
+
+/// Something an app may ask the OS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SystemGrant {
+    /// CPU time, memory and uptime of the device.
+    #[n(0)]
+    Stats,
+    /// State and restarts of every app.
+    #[n(1)]
+    AppsStatus,
+}
+
+/// `/etc/nacre/image.cbor`: what the running OS knows of its own image. It is authentic because the
+/// root filesystem is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ImageInfo {
+    /// Name of the image.
+    #[n(0)]
+    pub image: String,
+    /// Version for people.
+    #[n(1)]
+    pub version: String,
+    /// Board that it was built for.
+    #[n(2)]
+    pub board: String,
+    /// True for the development profile: verbose console.
+    #[n(3)]
+    pub development: bool,
+    /// True if the keys are a development set, which everybody may hold.
+    #[n(4)]
+    pub development_keys: bool,
+    /// Public halves of the keys that may sign app packages (32 bytes each).
+    #[n(5)]
+    pub app_keys: Vec<PublicKey>,
+    /// Apps without which a boot has failed, with their smallest rollback index.
+    #[n(6)]
+    pub critical: Vec<CriticalApp>,
+    /// Sandbox layers that are off. Empty in every image but those of the sandbox's own tests; the
+    /// shipped launcher has no code to honour it.
+    #[n(7)]
+    pub layers_off: Vec<String>,
+}
+
+/// An Ed25519 public key, 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct PublicKey(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+/// An app without which a boot has failed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct CriticalApp {
+    /// Its component id.
+    #[n(0)]
+    pub app: ComponentId,
+    /// The smallest rollback index that is good enough.
+    #[n(1)]
+    pub min_rollback_index: u64,
+}
+
+/// Why bytes are not the one encoding of a value.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not CBOR of this shape.
+    #[error("not the expected CBOR")]
+    Shape(#[from] minicbor::decode::Error),
+    /// CBOR of this shape, but not in the deterministic encoding.
+    #[error("not in the deterministic encoding")]
+    NotDeterministic,
+}
+
+/// Encodes a value in its one form.
+pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
+    let mut out = Vec::new();
+    match minicbor::encode(value, &mut out) {
+        Ok(()) => out,
+        // Writing into a Vec cannot fail: its error type is uninhabited in practice.
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Decodes a value and refuses every encoding but the one that [`encode`] makes.
+pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, DecodeError> {
+    let value: T = minicbor::decode(bytes)?;
+    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotDeterministic) }
+}

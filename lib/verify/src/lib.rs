@@ -1,0 +1,1 @@
+//! Signed envelope, hash trees, package and slot formats: bytes and keys to a verdict.

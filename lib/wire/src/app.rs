@@ -1,0 +1,108 @@
+//! Between an app and appmgr, over `/run/nacre`.
+
+use minicbor::{Decode, Encode};
+
+use crate::status::{AppStatus, Stats};
+
+/// Longest packet, in bytes. A longer one ends the connection.
+pub const MAX_PACKET: usize = 4096;
+
+/// Longest payload of a call or an answer, in bytes: what fits a packet with room for its frame.
+pub const MAX_PAYLOAD: usize = 3072;
+
+/// From an app. `id` is the app's own number for the request and comes back in the reply.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Request {
+    /// The app's own number for it.
+    #[n(0)]
+    pub id: u32,
+    /// What is asked.
+    #[n(1)]
+    pub ask: Ask,
+}
+
+/// What an app may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Ask {
+    /// Figures of the device (`system: [stats]`).
+    #[n(0)]
+    Stats,
+    /// State of every app (`system: [apps-status]`).
+    #[n(1)]
+    AppsStatus,
+    /// Send bytes to a peer and wait for its answer (both list each other under `apps:`).
+    #[n(2)]
+    Call {
+        /// Component id of the peer.
+        #[n(0)]
+        to: String,
+        /// At most [`MAX_PAYLOAD`] bytes.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        payload: Vec<u8>,
+    },
+    /// Answer a call that was delivered as [`Message::Called`].
+    #[n(3)]
+    Answer {
+        /// Number of the call.
+        #[n(0)]
+        call: u32,
+        /// At most [`MAX_PAYLOAD`] bytes.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        payload: Vec<u8>,
+    },
+}
+
+/// To an app.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Message {
+    /// The reply to a request.
+    #[n(0)]
+    Reply {
+        /// The app's own number for the request.
+        #[n(0)]
+        id: u32,
+        /// What came of it.
+        #[n(1)]
+        outcome: Outcome,
+    },
+    /// A peer calls; answer with [`Ask::Answer`].
+    #[n(1)]
+    Called {
+        /// Number of the call, to be given back in the answer.
+        #[n(0)]
+        call: u32,
+        /// Component id of the caller.
+        #[n(1)]
+        from: String,
+        /// Its bytes.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        payload: Vec<u8>,
+    },
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Outcome {
+    /// Done, nothing to tell.
+    #[n(0)]
+    Done,
+    /// Figures of the device.
+    #[n(1)]
+    Stats(#[n(0)] Stats),
+    /// State of every app.
+    #[n(2)]
+    Apps(#[n(0)] Vec<AppStatus>),
+    /// The peer's answer to a call.
+    #[n(3)]
+    Answer(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    /// Not allowed; the text names the manifest line that would allow it.
+    #[n(4)]
+    Denied(#[n(0)] String),
+    /// The peer is not running, or did not answer in time; may succeed later.
+    #[n(5)]
+    Unavailable(#[n(0)] String),
+    /// The request makes no sense.
+    #[n(6)]
+    Invalid(#[n(0)] String),
+}

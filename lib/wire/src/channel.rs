@@ -1,0 +1,166 @@
+//! Between a person's machine and the device, over a byte stream.
+//!
+//! Each message travels in one [`crate::frame`]. `session` is a random number that a client draws when it
+//! connects: what was meant for an earlier client is told apart and dropped.
+
+use minicbor::{Decode, Encode};
+
+use crate::status::{AppStatus, Stats};
+
+/// Version of this protocol; the device refuses others and says which it speaks.
+pub const VERSION: u8 = 1;
+
+/// From the client.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Request {
+    /// Protocol version, [`VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// The client's random number.
+    #[n(1)]
+    pub session: u32,
+    /// Number of the request within the session.
+    #[n(2)]
+    pub id: u32,
+    /// What is asked.
+    #[n(3)]
+    pub command: Command,
+}
+
+/// What a client may ask. An app is named by its component id or by the last label of it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Command {
+    /// Image, version, board, figures.
+    #[n(0)]
+    Info,
+    /// State of every app.
+    #[n(1)]
+    Apps,
+    /// Log lines after the given number, then (with `follow`) each new one until [`Command::Cancel`].
+    #[n(2)]
+    Logs {
+        /// Only lines with a greater number; 0 for all that is kept.
+        #[n(0)]
+        after: u64,
+        /// Go on with new lines.
+        #[n(1)]
+        follow: bool,
+        /// Only lines of this app.
+        #[n(2)]
+        app: Option<String>,
+    },
+    /// Start a stopped, done or failed app.
+    #[n(3)]
+    Start(#[n(0)] String),
+    /// Stop an app and keep it down.
+    #[n(4)]
+    Stop(#[n(0)] String),
+    /// Stop and start an app.
+    #[n(5)]
+    Restart(#[n(0)] String),
+    /// Orderly reboot.
+    #[n(6)]
+    Reboot,
+    /// End what the request with this number still does.
+    #[n(7)]
+    Cancel(#[n(0)] u32),
+    /// Orderly power-off.
+    #[n(8)]
+    PowerOff,
+    /// Kill an app with SIGKILL, as a crash would; its restart policy applies. Development images only.
+    #[n(9)]
+    Kill(#[n(0)] String),
+}
+
+/// From the device.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Response {
+    /// Session of the request.
+    #[n(0)]
+    pub session: u32,
+    /// Number of the request.
+    #[n(1)]
+    pub id: u32,
+    /// Whether more responses to this request follow.
+    #[n(2)]
+    pub more: bool,
+    /// What came of it.
+    #[n(3)]
+    pub answer: Answer,
+}
+
+/// What the device answers.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Answer {
+    /// Done, nothing to tell.
+    #[n(0)]
+    Done,
+    /// Image, version, board, figures.
+    #[n(1)]
+    Info(#[n(0)] Info),
+    /// One app; one response each, `more` says whether another follows.
+    #[n(2)]
+    App(#[n(0)] AppStatus),
+    /// One log line.
+    #[n(3)]
+    Log(#[n(0)] LogLine),
+    /// Not known: no such app.
+    #[n(4)]
+    NotFound(#[n(0)] String),
+    /// Refused, with the reason.
+    #[n(5)]
+    Refused(#[n(0)] String),
+    /// The device speaks another version of the protocol: this one.
+    #[n(6)]
+    WrongVersion(#[n(0)] u8),
+}
+
+/// The running image in short.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Info {
+    /// Name of the image.
+    #[n(0)]
+    pub image: String,
+    /// Its version.
+    #[n(1)]
+    pub version: String,
+    /// Its board.
+    #[n(2)]
+    pub board: String,
+    /// Kernel release.
+    #[n(3)]
+    pub kernel: String,
+    /// `a` or `b`.
+    #[n(4)]
+    pub slot: String,
+    /// True for the development profile.
+    #[n(5)]
+    pub development: bool,
+    /// True if signed with development keys.
+    #[n(6)]
+    pub development_keys: bool,
+    /// Figures.
+    #[n(7)]
+    pub stats: Stats,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct LogLine {
+    /// Number of the line since boot, from 1.
+    #[n(0)]
+    pub number: u64,
+    /// Milliseconds since the kernel started.
+    #[n(1)]
+    pub uptime_ms: u64,
+    /// Component id of the app, or `appmgr`, `init`.
+    #[n(2)]
+    pub source: String,
+    /// The text, without line feed; control characters are escaped by who prints it.
+    #[n(3)]
+    pub text: String,
+}

@@ -1,0 +1,11 @@
+//! Messages between appmgr, apps and the device channel.
+//!
+//! - [`app`]: over the unix socket `/run/nacre` (`SOCK_SEQPACKET`), one CBOR message per packet, at
+//!   most [`app::MAX_PACKET`] bytes. Who an app is comes from `SO_PEERCRED`, never from a message.
+//! - [`channel`]: over any byte stream (virtio serial port, UART): frames, each checked and bounded.
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod channel;
+pub mod frame;
+pub mod status;

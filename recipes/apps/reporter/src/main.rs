@@ -1,0 +1,3 @@
+//! Asks recorder for its samples and logs a chart and the states of the apps.
+
+fn main() {}

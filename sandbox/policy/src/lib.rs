@@ -1,0 +1,1 @@
+//! The syscalls an app may make, as data, compiled on the host.
