@@ -1,2 +1,132 @@
-//! probe
-fn main() { println!("hello from init {}", std::process::id()); loop { std::thread::sleep(std::time::Duration::from_secs(1)); println!("tick"); } }
+//! PID 1: mounts, hands over to the app manager, reaps, shuts down and reboots.
+//!
+//! It parses nothing but the kernel's own text files, waits on no less trusted process, and has no
+//! panic path: what cannot be done is said on the console and answered with a restart.
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
+
+mod clock;
+mod console;
+mod data_partition;
+mod mounts;
+mod power;
+mod signals;
+mod supervisor;
+mod sysctl;
+
+use std::process::Command;
+use std::time::Duration;
+
+use console::log;
+use power::Ending;
+use signals::{Signals, Wake};
+use supervisor::{Action, Event, Supervisor};
+
+/// The app manager, on the verified root filesystem.
+const APP_MANAGER: &str = "/sbin/appmgr";
+
+fn main() {
+    let ending = match start() {
+        Ok(signals) => supervise(&signals),
+        Err(error) => {
+            log(&format!("boot failed: {}", console::chain(&error)));
+            // Long enough to be read on a console, short enough not to drain a battery.
+            std::thread::sleep(Duration::from_secs(5));
+            Ending::Reboot
+        }
+    };
+    power::end(ending);
+}
+
+/// Why the system could not be brought up.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("mount the kernel's filesystems")]
+    Mounts(#[from] mounts::MountError),
+    #[error("receive signals")]
+    Signals(#[from] signals::SignalsError),
+}
+
+/// Everything before the app manager, in the order in which each step needs the one before it.
+fn start() -> Result<Signals, StartError> {
+    mounts::kernel_filesystems()?;
+    power::forbid_ctrl_alt_del();
+    sysctl::apply();
+    if let Err(error) = nix::unistd::sethostname("nacre") {
+        log(&format!("set the host name: {error}"));
+    }
+    // Without data there are no apps; the app manager still starts, to say so and to be asked.
+    match data_partition::mount() {
+        Ok(device) => log(&format!("data is {device}")),
+        Err(error) => log(&format!("no data partition: {}", console::chain(&error))),
+    }
+    Ok(Signals::block()?)
+}
+
+/// Runs the app manager until somebody asks for the end.
+fn supervise(signals: &Signals) -> Ending {
+    let mut supervisor = Supervisor::new();
+    let mut event = Some(Event::Tick);
+    loop {
+        let mut actions = supervisor.step(event.take(), clock::uptime());
+        while let Some(action) = actions.pop_front() {
+            if let Action::End(ending) = action {
+                return ending;
+            }
+            if let Some(follow_up) = perform(action) {
+                actions.extend(supervisor.step(Some(follow_up), clock::uptime()));
+            }
+        }
+        match signals.wait(supervisor.wait_for(clock::uptime())) {
+            Wake::Reboot => event = Some(Event::Ask(Ending::Reboot)),
+            Wake::PowerOff => event = Some(Event::Ask(Ending::PowerOff)),
+            Wake::Child => {
+                for (pid, how) in signals::reap() {
+                    actions.extend(supervisor.step(Some(Event::Gone { pid, how }), clock::uptime()));
+                }
+                for action in actions {
+                    if let Action::End(ending) = action {
+                        return ending;
+                    }
+                    // Of what follows a death, only a log line or a kill is immediate: a new start
+                    // waits for its pause, so nothing answers here with an event.
+                    let _ = perform(action);
+                }
+            }
+            Wake::Time => event = Some(Event::Tick),
+        }
+    }
+}
+
+/// Does one thing that the supervisor decided; what came of it, if that is news.
+fn perform(action: Action) -> Option<Event> {
+    match action {
+        Action::Spawn => Some(match Command::new(APP_MANAGER).env_clear().spawn() {
+            Ok(child) => Event::Spawned { pid: child.id() },
+            Err(error) => {
+                log(&format!("start {APP_MANAGER}: {error}"));
+                Event::SpawnFailed
+            }
+        }),
+        Action::Terminate { pid } => {
+            power::terminate(pid);
+            None
+        }
+        Action::KillApps => {
+            power::kill_apps();
+            None
+        }
+        Action::Log(text) => {
+            log(&text);
+            None
+        }
+        Action::End(_) => None,
+    }
+}

@@ -1,1 +1,17 @@
-//! What an app links to talk to the OS.
+//! What an app links to talk to the OS: figures of the device, states of the apps, calls between apps.
+//!
+//! All of it goes over one socket, `/run/nacre`. What the manifest does not grant is refused, and the
+//! refusal names the line that would grant it.
+//!
+//! ```no_run
+//! let mut system = nacre_app::System::connect()?;
+//! println!("up for {} s", system.stats()?.uptime_ms / 1000);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod system;
+
+pub use nacre_wire::app::MAX_PAYLOAD;
+pub use nacre_wire::status::{AppState, AppStatus, Stats};
+pub use system::{AskError, Call, ConnectError, System};

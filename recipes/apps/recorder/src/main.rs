@@ -1,3 +1,67 @@
-//! Takes CPU, memory and uptime every second and keeps the last day in a ring file.
+//! Takes CPU, memory and uptime of the device every second and keeps the last day in a ring file.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::error::Error;
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use nacre_app::{Call, Stats, System};
+use recorder::protocol::{Answer, Ask, MOST_SAMPLES};
+use recorder::ring::{DAY, Ring, Sample};
+
+const FILE: &str = "/data/samples";
+
+/// Samples that a power cut may cost: flash wears with every write, so not each one is forced out.
+const SAMPLES_PER_SYNC: u32 = 5;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(FILE)?;
+    let mut ring = Ring::open(file, DAY)?;
+    println!("{} samples kept from {} boots before this one", ring.kept(), ring.boots());
+    let mut system = System::connect()?;
+    let mut before = system.stats()?;
+    let mut next = Instant::now() + Duration::from_secs(1);
+    let mut unsynced = 0;
+    loop {
+        while let Some(call) = system.next_call(next.saturating_duration_since(Instant::now()))? {
+            answer(&mut system, &ring, &call, &before)?;
+        }
+        let now = system.stats()?;
+        ring.push(sample(&before, &now))?;
+        before = now;
+        unsynced += 1;
+        if unsynced >= SAMPLES_PER_SYNC {
+            ring.sync()?;
+            unsynced = 0;
+        }
+        // Late by more than a second: begin anew instead of catching up in a burst.
+        next = (next + Duration::from_secs(1)).max(Instant::now());
+    }
+}
+
+/// What happened between two readings.
+fn sample(before: &Stats, now: &Stats) -> Sample {
+    let total = now.cpu_total_ms.saturating_sub(before.cpu_total_ms).max(1);
+    let busy = now.cpu_busy_ms.saturating_sub(before.cpu_busy_ms).min(total);
+    let used_kib = now.memory_total_kib.saturating_sub(now.memory_available_kib);
+    Sample {
+        cpu_permille: u16::try_from(busy * 1000 / total).unwrap_or(1000),
+        memory_pages: u16::try_from(used_kib / 4).unwrap_or(u16::MAX),
+        uptime_s: u32::try_from(now.uptime_ms / 1000).unwrap_or(u32::MAX),
+    }
+}
+
+/// Answers a peer. A question that makes no sense gets an empty answer: this app goes on.
+fn answer(system: &mut System, ring: &Ring, call: &Call, stats: &Stats) -> Result<(), Box<dyn Error>> {
+    let newest = minicbor::decode::<Ask>(&call.payload).map_or(0, |ask| ask.newest.min(MOST_SAMPLES));
+    let answer = Answer {
+        kept: ring.kept(),
+        boots: ring.boots(),
+        memory_total_kib: stats.memory_total_kib,
+        samples: ring.newest(usize::from(newest))?,
+    };
+    if let Err(error) = system.answer(call, &minicbor::to_vec(answer)?) {
+        println!("answer {}: {error}", call.from);
+    }
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! One line on the console.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::clock;
+
+/// Prints `[   12.345] init: text`. A console that can't be written to is no reason to stop.
+pub(crate) fn log(text: &str) {
+    let uptime = clock::uptime();
+    let line = format!("[{:5}.{:03}] init: {text}\n", uptime.as_secs(), uptime.subsec_millis());
+    let _ = std::io::stdout().write_all(line.as_bytes());
+}
+
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
