@@ -1,3 +1,55 @@
 //! Set-up, run, test and checks: what a person types in a checkout.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod command;
+mod directions;
+mod run;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Builds, runs and tests Nacre from a checkout.
+
+Usage: cargo xtask COMMAND
+
+Commands:
+  run [-- OPTIONS]  set up, build the demo image, boot it; OPTIONS go to `nacre run`
+  test [--full]     set up, then every check and test; --full adds what takes long
+  setup             install what is missing, nothing else
+  check             format, lints and crate directions, without the tests
+
+Examples:
+  cargo xtask run
+  cargo xtask run -- --memory 24M --fresh
+  cargo xtask test
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["run"] => run::run(&[]),
+        ["run", "--", options @ ..] => run::run(options),
+        ["test"] => test::test(test::Extent::Usual),
+        ["test", "--full"] => test::test(test::Extent::Full),
+        ["setup"] => setup::set_up(),
+        ["check"] => test::check(),
+        [] | ["help" | "-h" | "--help"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("error: `{}` is not a command of xtask\n\n{HELP}", other.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The README's second command: every check, every test, on a real kernel.
+
+use crate::command::{Failure, cargo, run, say};
+use crate::run::build_image;
+use crate::{directions, setup};
+
+/// How much is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What CI does on every change.
+    Usual,
+    /// And what takes long.
+    Full,
+}
+
+/// Sets up, checks, builds the demo image, and runs all tests.
+pub(crate) fn test(extent: Extent) -> Result<(), Failure> {
+    setup::set_up()?;
+    check()?;
+    build_image()?;
+    say("tests, on the host and in the virtual machine");
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--quiet"]);
+    if extent == Extent::Full {
+        tests.env("NACRE_TEST_FULL", "1");
+        licences()?;
+    }
+    run(&mut tests)
+}
+
+/// Format, lints and crate directions.
+pub(crate) fn check() -> Result<(), Failure> {
+    say("format");
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    say("crate directions");
+    directions::check()?;
+    say("lints");
+    let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
+    run(cargo().args(lints))
+}
+
+/// Licences, sources and duplicates of the dependencies, as deny.toml has them.
+fn licences() -> Result<(), Failure> {
+    say("licences and sources of the dependencies");
+    if run(cargo().args(["deny", "--version"])).is_err() {
+        run(cargo().args(["install", "--locked", "cargo-deny"]))?;
+    }
+    run(cargo().args(["deny", "check", "bans", "licenses", "sources"]))
+}
