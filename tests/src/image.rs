@@ -1,0 +1,90 @@
+//! Images for tests: each is built once, and copied by whoever changes it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::nacre::{judge, nacre, root, text};
+
+/// A folder that `nacre build` made.
+#[derive(Debug)]
+pub struct Image {
+    dir: PathBuf,
+    /// Where a copy lives; gone with it.
+    _copy: Option<TempDir>,
+}
+
+/// The demo image.
+pub fn demo() -> Arc<Image> {
+    build("recipes/images/demo.yaml")
+}
+
+/// The image of a recipe, built in this run of the tests.
+pub fn build(recipe: &str) -> Arc<Image> {
+    static BUILT: OnceLock<Mutex<HashMap<String, Arc<Image>>>> = OnceLock::new();
+    let built = BUILT.get_or_init(Mutex::default);
+    // One at a time: two builds would only wait for each other's cargo.
+    let mut built = built.lock().unwrap_or_else(PoisonError::into_inner);
+    let image = built.entry(recipe.to_owned()).or_insert_with(|| {
+        let name = Path::new(recipe).file_stem().expect("a recipe is a file").to_string_lossy();
+        let dir = root().join("target/vm").join(&*name);
+        fs::create_dir_all(dir.parent().expect("target/vm")).expect("target is writable");
+        let output = nacre().args(["build", recipe, "--out"]).arg(&dir).output().expect("nacre starts");
+        assert!(output.status.success(), "nacre build {recipe}:\n{}", text(&output));
+        Arc::new(Image { dir, _copy: None })
+    });
+    Arc::clone(image)
+}
+
+impl Image {
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The folder as an argument.
+    pub fn arg(&self) -> &str {
+        self.dir.to_str().expect("the checkout's path is UTF-8")
+    }
+
+    /// A file in it, as an argument.
+    pub fn file(&self, name: &str) -> String {
+        self.dir.join(name).to_str().expect("the checkout's path is UTF-8").to_owned()
+    }
+
+    /// A copy to change or to run; its disk is as built.
+    pub fn copy(&self) -> Image {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dir = folder.path().join("image");
+        fs::create_dir(&dir).expect("the folder is new");
+        for entry in fs::read_dir(&self.dir).expect("an image is a folder").flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                // cp(1) keeps the holes of the disk image.
+                let (from, to) = (entry.path(), dir.join(entry.file_name()));
+                judge("cp", &["--sparse=always", &from.to_string_lossy(), &to.to_string_lossy()]);
+            }
+        }
+        Image { dir, _copy: Some(folder) }
+    }
+
+    /// What `nacre image inspect --json` says.
+    pub fn inspect(&self) -> Value {
+        let output = nacre().args(["image", "inspect", "--json", self.arg()]).output().expect("nacre starts");
+        assert!(output.status.success(), "nacre image inspect:\n{}", text(&output));
+        serde_json::from_slice(&output.stdout).expect("--json prints JSON")
+    }
+
+    /// Flips one bit of a byte of one of its files.
+    pub fn flip(&self, file: &str, offset: u64) {
+        use std::os::unix::fs::FileExt;
+        let file =
+            fs::File::options().read(true).write(true).open(self.dir.join(file)).expect("the file is there");
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, offset).expect("the offset is in the file");
+        file.write_all_at(&[byte[0] ^ 1], offset).expect("the file is writable");
+    }
+}

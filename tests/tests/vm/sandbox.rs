@@ -1,0 +1,73 @@
+//! What an app can do from inside, with the sandbox and, as the positive control, without.
+
+use std::collections::BTreeMap;
+
+use nacre_tests::image::build;
+use nacre_tests::vm::Vm;
+use regex::Regex;
+
+/// What the probe said: `attempt NAME: …` and `status NAME: …`.
+fn probe(recipe: &str) -> BTreeMap<String, String> {
+    let image = build(recipe).copy();
+    let mut vm = Vm::start(&image, &[]);
+    vm.wait_for(r"\] probe: all attempts made");
+    let line = Regex::new(r"\] probe: ((?:attempt|status) [\w-]+): (.*)$").expect("valid");
+    let pairs = vm.transcript.iter().filter_map(|text| line.captures(text));
+    pairs.map(|pair| (pair[1].to_owned(), pair[2].trim().to_owned())).collect()
+}
+
+#[test]
+fn app_in_the_sandbox_is_refused_by_each_layer() {
+    let said = probe("tests/images/probe.yaml");
+    for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(said[&format!("status {name}")], "0000000000000000", "{said:?}");
+    }
+    assert_eq!(said["status Seccomp"], "2");
+    assert_eq!(said["status NoNewPrivs"], "1");
+    let expected = [
+        ("mount", &["EPERM"][..]),
+        ("unshare", &["EPERM"]),
+        ("ptrace", &["EPERM"]),
+        ("raw-socket", &["EPERM"]),
+        ("write-outside", &["EACCES", "EROFS"]),
+        ("listen", &["EACCES"]),
+        ("connect", &["EACCES"]),
+        ("become-root", &["EPERM", "EINVAL"]),
+        ("see-processes", &["ENOENT"]),
+        ("data-within", &["succeeded"]),
+        ("data-beyond", &["EDQUOT"]),
+        ("tmp-within", &["succeeded"]),
+        ("tmp-beyond", &["ENOSPC"]),
+        ("open-files-beyond", &["EMFILE"]),
+        ("tasks-within", &["succeeded"]),
+        ("tasks-beyond", &["EAGAIN"]),
+    ];
+    for (name, verdicts) in expected {
+        let verdict = &said[&format!("attempt {name}")];
+        assert!(verdicts.contains(&verdict.as_str()), "{name}: {verdict}, expected one of {verdicts:?}");
+    }
+}
+
+#[test]
+fn app_without_the_sandbox_succeeds_at_everything() {
+    let said = probe("tests/images/probe-open.yaml");
+    assert_eq!(said["status Seccomp"], "0");
+    assert_eq!(said["status NoNewPrivs"], "0");
+    for name in [
+        "mount",
+        "unshare",
+        "ptrace",
+        "raw-socket",
+        "write-outside",
+        "listen",
+        "connect",
+        "become-root",
+        "see-processes",
+    ] {
+        assert_eq!(
+            said[&format!("attempt {name}")],
+            "succeeded",
+            "{name}: the attempt proves nothing: {said:?}"
+        );
+    }
+}
