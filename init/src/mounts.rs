@@ -41,8 +41,11 @@ const MOUNTS: [Mount; 6] = [
 /// Mounts them all, or names the one that failed (mount(2)).
 pub(crate) fn kernel_filesystems() -> Result<(), MountError> {
     for Mount { filesystem, target, flags, options } in MOUNTS {
-        mount(Some(filesystem), target, Some(filesystem), flags, options)
-            .map_err(|source| MountError { filesystem, target, source })?;
+        mount(Some(filesystem), target, Some(filesystem), flags, options).map_err(|source| MountError {
+            filesystem,
+            target,
+            source,
+        })?;
     }
     Ok(())
 }

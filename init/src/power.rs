@@ -58,7 +58,8 @@ pub(crate) fn end(ending: Ending) {
         std::thread::sleep(Duration::from_millis(50));
     }
     // Busy or not mounted: read-only at least leaves a clean journal.
-    let _ = mount(None::<&str>, "/data", None::<&str>, MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, None::<&str>);
+    let _ =
+        mount(None::<&str>, "/data", None::<&str>, MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, None::<&str>);
     sync();
     let mode = match ending {
         Ending::Reboot => {

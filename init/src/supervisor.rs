@@ -51,12 +51,20 @@ pub(crate) enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Not running; to be started at this time.
-    Down { start_at: Duration },
+    Down {
+        start_at: Duration,
+    },
     /// Asked to start.
     Starting,
-    Running { pid: u32 },
+    Running {
+        pid: u32,
+    },
     /// Asked to stop; at `deadline` it is over all the same.
-    Stopping { pid: u32, deadline: Duration, ending: Ending },
+    Stopping {
+        pid: u32,
+        deadline: Duration,
+        ending: Ending,
+    },
     Ended,
 }
 
@@ -89,7 +97,9 @@ impl Supervisor {
                 self.state = State::Stopping { pid, deadline: now.saturating_add(GRACE), ending };
                 actions.push_back(Action::Terminate { pid });
             }
-            (State::Down { .. } | State::Starting, Some(Event::Ask(ending))) => self.end(ending, &mut actions),
+            (State::Down { .. } | State::Starting, Some(Event::Ask(ending))) => {
+                self.end(ending, &mut actions)
+            }
             (State::Stopping { pid, ending, .. }, Some(Event::Gone { pid: gone, .. })) if pid == gone => {
                 self.end(ending, &mut actions);
             }

@@ -21,7 +21,9 @@ pub(crate) fn apply() {
     for (name, value, _) in SETTINGS {
         let path = format!("/proc/sys/{name}");
         match fs::write(&path, value) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => log(&format!("set {path}: {error}")),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                log(&format!("set {path}: {error}"))
+            }
             _ => {}
         }
     }
