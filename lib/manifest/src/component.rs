@@ -76,3 +76,50 @@ impl<'b, C> minicbor::Decode<'b, C> for ComponentId {
         d.str()?.parse().map_err(|_| minicbor::decode::Error::message("not a component id"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ComponentId;
+
+    #[test]
+    fn component_id_that_is_well_formed_keeps_its_text() {
+        let long = format!("{}.{}", "a".repeat(31), "b".repeat(32));
+        for text in ["a.b", "org.nacre.recorder", "com.3m.a-1", "a.b.c.d.e.f.g.h", &long] {
+            let id: ComponentId = text.parse().expect("an id");
+            assert_eq!(id.as_str(), text);
+            assert_eq!(id.to_string(), text);
+        }
+        assert_eq!(
+            "org.nacre.recorder".parse::<ComponentId>().map(|id| id.short().to_owned()),
+            Ok("recorder".into())
+        );
+    }
+
+    #[test]
+    fn component_id_that_could_be_a_path_or_too_long_is_refused() {
+        let long = format!("{}.{}", "a".repeat(32), "b".repeat(32));
+        let table = [
+            "",
+            ".",
+            "..",
+            "a",
+            "a.",
+            ".a",
+            "a..b",
+            "a/b.c",
+            "../a.b",
+            "A.b",
+            "a.b\n",
+            "a.b\0",
+            "a_b.c",
+            "-a.b",
+            "a.b-",
+            "a.é",
+            "a.b.c.d.e.f.g.h.i",
+            &long,
+        ];
+        for text in table {
+            assert!(text.parse::<ComponentId>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -144,6 +144,21 @@ pub struct ImageInfo {
     pub layers_off: Vec<String>,
 }
 
+/// Names that [`ImageInfo::layers_off`] may hold: the sandbox's layers, and `all`.
+pub const LAYERS: [&str; 11] = [
+    "all",
+    "namespaces",
+    "pivot",
+    "uid",
+    "user-namespace",
+    "capabilities",
+    "no-new-privs",
+    "landlock",
+    "rlimits",
+    "descriptors",
+    "seccomp",
+];
+
 /// An Ed25519 public key, 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
@@ -186,4 +201,57 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
 pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, DecodeError> {
     let value: T = minicbor::decode(bytes)?;
     if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotDeterministic) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn restart() -> Restart {
+        Restart {
+            policy: RestartPolicy::OnFailure,
+            backoff_min_ms: 1_000,
+            backoff_max_ms: 60_000,
+            limit_count: 5,
+            limit_window_ms: 600_000,
+        }
+    }
+
+    #[test]
+    fn value_encoded_is_decoded_to_itself() {
+        let bytes = encode(&restart());
+        assert_eq!(bytes[0], 0xa5, "a map of five");
+        assert_eq!(decode::<Restart>(&bytes).expect("decodes"), restart());
+    }
+
+    #[test]
+    fn value_in_another_encoding_is_refused() {
+        let good = encode(&restart());
+        // Key 0 in two bytes instead of one.
+        let mut long_key = good.clone();
+        long_key.splice(1..2, [0x18, 0x00]);
+        // A map of indefinite length.
+        let mut indefinite = good.clone();
+        indefinite[0] = 0xbf;
+        indefinite.push(0xff);
+        // A sixth entry, which the type does not know.
+        let mut unknown = good.clone();
+        unknown[0] = 0xa6;
+        unknown.extend([0x18, 0x63, 0x00]);
+        let trailing = [good.as_slice(), &[0x00]].concat();
+        for bytes in [long_key, indefinite, unknown, trailing] {
+            assert!(matches!(decode::<Restart>(&bytes), Err(DecodeError::NotDeterministic)), "{bytes:02x?}");
+        }
+        for cut in 0..good.len() {
+            assert!(matches!(decode::<Restart>(&good[..cut]), Err(DecodeError::Shape(_))), "{cut}");
+        }
+    }
+
+    #[test]
+    fn manifest_with_a_bad_component_id_is_refused() {
+        let mut bytes = encode(&"org.nacre.x".parse::<ComponentId>().expect("an id"));
+        assert!(decode::<ComponentId>(&bytes).is_ok());
+        bytes[1] = b'/';
+        assert!(matches!(decode::<ComponentId>(&bytes), Err(DecodeError::Shape(_))));
+    }
 }

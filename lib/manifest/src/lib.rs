@@ -1,5 +1,24 @@
 //! App manifest, image recipe and board: text to validated types, and the CBOR that the device reads.
+//!
+//! - [`device`]: what the device reads; [`describe`] says in plain words what it grants;
+//! - with feature `yaml` (the host): [`app`], [`image`] and [`board`], each with `parse` (text) and `load`
+//!   (file). Every problem of a file is reported at once, with line and column.
 #![forbid(unsafe_code)]
 
+pub mod arch;
 pub mod component;
+pub mod describe;
 pub mod device;
+
+#[cfg(feature = "yaml")]
+pub mod app;
+#[cfg(feature = "yaml")]
+pub mod board;
+#[cfg(feature = "yaml")]
+pub mod image;
+#[cfg(feature = "yaml")]
+mod path;
+#[cfg(feature = "yaml")]
+mod unit;
+#[cfg(feature = "yaml")]
+mod yaml;

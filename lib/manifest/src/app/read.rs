@@ -1,0 +1,231 @@
+//! The fields of an app manifest.
+
+use nacre_diag::Report;
+
+use super::files::{self, AppFile};
+use super::{AppSource, BIN_FOLDER, Build, Places, amounts, bounds, unenforced};
+use crate::component::ComponentId;
+use crate::device::{Manifest, SystemGrant};
+use crate::path::{folder_of, image_path};
+use crate::yaml::{Fields, Node, Reading, Value, shown};
+
+const FIELDS: [&str; 14] = [
+    "app",
+    "version",
+    "rollback-index",
+    "build",
+    "package",
+    "run",
+    "critical",
+    "restart",
+    "limits",
+    "memory",
+    "storage",
+    "system",
+    "apps",
+    "files",
+];
+
+pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
+    let (mut reading, root) = Reading::start(text, file)?;
+    let reader = &mut reading;
+    let fields = reader.fields_or_refused(&root, &FIELDS, &unenforced::NAMES);
+    unenforced::refuse(reader, &fields);
+    unenforced::refuse_writable_executable(reader, &fields);
+
+    let app = component(reader, &fields);
+    let version = version(reader, &fields);
+    let rollback_index = fields
+        .get("rollback-index")
+        .and_then(|node| reader.number(node, 0..=u64::MAX))
+        .unwrap_or(bounds::ROLLBACK_INDEX);
+    let build = build(reader, &fields);
+    let files = fields.get("files").map(|node| files::read(reader, node)).unwrap_or_default();
+    let run = run(reader, &fields, build.as_ref(), &files);
+    let critical = fields.get("critical").and_then(|node| reader.boolean(node)).unwrap_or(false);
+    let restart = amounts::restart(reader, &fields);
+    let limits = amounts::limits(reader, &fields);
+    let data_bytes = amounts::storage(reader, &fields);
+    let system = system(reader, &fields);
+    let (peers, peer_places) = peers(reader, &fields, app.as_ref());
+
+    if !reading.is_clean() {
+        return Err(reading.into_report());
+    }
+    let program = fields.get("run").and_then(|node| match &node.value {
+        Value::List(items) => items.first(),
+        _ => None,
+    });
+    let places = Places {
+        app: reading.place_or_file(fields.get("app")),
+        build: reading.place_or_file(fields.get("build")),
+        program: reading.place_or_file(program),
+        peers: peer_places,
+    };
+    let manifest = (|| {
+        Some(Manifest {
+            app: app?,
+            version: version?,
+            rollback_index,
+            run: run?,
+            critical,
+            restart,
+            limits,
+            data_bytes,
+            system,
+            peers,
+        })
+    })();
+    let source = manifest.zip(build).map(|(manifest, build)| AppSource {
+        file: file.to_owned(),
+        folder: folder_of(file),
+        manifest,
+        build,
+        files,
+        places,
+    });
+    reading.finish(source)
+}
+
+fn component(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<ComponentId> {
+    let node = fields.need(reading, "app", "app: com.example.thermostat")?;
+    reading.parsed(node, "")
+}
+
+fn version(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<String> {
+    let node = fields.need(reading, "version", "version: 1.0.0")?;
+    super::version_text(reading, node)
+}
+
+fn build(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<Build> {
+    let node = fields.need(reading, "build", "build: cargo")?;
+    let package = fields.get("package").and_then(|node| package(reading, node));
+    match &node.value {
+        Value::Text(text) if text == "cargo" => return Some(Build::Cargo { package }),
+        Value::Text(text) if text == "none" => {
+            if let Some(node) = fields.get("package") {
+                reading.bad(node, "`package` has no meaning with `build: none`", "remove it");
+            }
+            return Some(Build::None);
+        }
+        // A slip of `cargo` or `none` is a slip, everything else a way of building that is not there.
+        Value::Text(text) if nacre_diag::did_you_mean(text, ["cargo", "none"]).is_some() => {
+            reading.word(node, &[("cargo", ()), ("none", ())]);
+        }
+        Value::Text(_) | Value::Map(_) | Value::List(_) => unenforced::refuse_build(reading, node),
+        _ => reading.wrong_kind(node, "`cargo` or `none`", ""),
+    }
+    None
+}
+
+/// A cargo package's name: what `cargo new` takes.
+fn package(reading: &mut Reading<'_>, node: &Node) -> Option<String> {
+    let text = reading.text(node)?;
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.is_empty() || text.len() > 64 || text.starts_with('-') || !text.chars().all(good) {
+        let message = format!("`package`: `{}` is not the name of a package", shown(text));
+        reading.bad(node, message, "it has only letters, digits, `-` and `_`");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn run(
+    reading: &mut Reading<'_>,
+    fields: &Fields<'_>,
+    build: Option<&Build>,
+    files: &[AppFile],
+) -> Option<Vec<String>> {
+    const EXAMPLE: &str = "run: [/app/bin/thermostat]";
+    let node = fields.need(reading, "run", EXAMPLE)?;
+    let words = reading.list(node, bounds::MAX_RUN, EXAMPLE);
+    let Some(first) = words.first() else {
+        if matches!(&node.value, Value::List(items) if items.is_empty()) {
+            reading.bad(node, "`run` is empty", format!("write it like `{EXAMPLE}`"));
+        }
+        return None;
+    };
+    let mut run = Vec::with_capacity(words.len());
+    for (index, word) in words.iter().enumerate() {
+        let Some(text) = reading.text(word) else { continue };
+        // The program, word 0, is a path: checked below.
+        if index > 0 && text.contains('\0') {
+            reading.bad(word, format!("`{}` has a zero byte in it", word.label), "");
+        }
+        run.push(text.to_owned());
+    }
+    let bytes: usize = run.iter().map(String::len).sum();
+    if bytes > bounds::MAX_RUN_BYTES {
+        let message = format!("`run` has {bytes} bytes, at most {} are allowed", bounds::MAX_RUN_BYTES);
+        reading.bad(node, message, "");
+    }
+    if let Value::Text(program) = &first.value {
+        check_program(reading, first, program, build, files);
+    }
+    (run.len() == words.len()).then_some(run)
+}
+
+/// The program must be something that the image will hold.
+fn check_program(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    program: &str,
+    build: Option<&Build>,
+    files: &[AppFile],
+) {
+    if let Err(slip) = image_path(program) {
+        reading.bad(node, format!("`run[0]`: {}", slip.message), slip.hint);
+        return;
+    }
+    let built = program.strip_prefix(BIN_FOLDER).and_then(|rest| rest.strip_prefix('/'));
+    let Some(name) = built.filter(|name| !name.contains('/')) else {
+        let message = format!("`run[0]`: `{program}` is not a program of this app");
+        let name = program.rsplit('/').next().unwrap_or_default();
+        reading.bad(node, message, format!("programs are in {BIN_FOLDER}: write `{BIN_FOLDER}/{name}`"));
+        return;
+    };
+    if build == Some(&Build::None) && !files.iter().any(|file| file.image_path == program) {
+        let message = format!("`run[0]`: `{program}` is not in the app's image");
+        reading.bad(node, message, format!("nothing is built: add `{program}: {name}` under `files`"));
+    }
+}
+
+fn system(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Vec<SystemGrant> {
+    let words = [("stats", SystemGrant::Stats), ("apps-status", SystemGrant::AppsStatus)];
+    let mut grants = Vec::new();
+    let Some(node) = fields.get("system") else { return grants };
+    for item in reading.list(node, words.len() * 2, "system: [stats]") {
+        let Some(grant) = reading.word(item, &words) else { continue };
+        if grants.contains(&grant) {
+            reading.bad(item, format!("`{}` is there twice", item.label), "remove one of them");
+        } else {
+            grants.push(grant);
+        }
+    }
+    grants
+}
+
+fn peers(
+    reading: &mut Reading<'_>,
+    fields: &Fields<'_>,
+    own: Option<&ComponentId>,
+) -> (Vec<ComponentId>, Vec<nacre_diag::Place>) {
+    let (mut peers, mut places) = (Vec::new(), Vec::new());
+    let Some(node) = fields.get("apps") else { return (peers, places) };
+    for item in reading.list(node, bounds::MAX_PEERS, "apps: [com.example.logger]") {
+        let Some(peer) = reading.parsed::<ComponentId>(item, "") else { continue };
+        if Some(&peer) == own {
+            reading.bad(
+                item,
+                format!("`{}`: an app needs no grant to talk to itself", item.label),
+                "remove it",
+            );
+        } else if peers.contains(&peer) {
+            reading.bad(item, format!("`{}`: `{peer}` is there twice", item.label), "remove one of them");
+        } else {
+            places.push(reading.place(item));
+            peers.push(peer);
+        }
+    }
+    (peers, places)
+}
