@@ -1,1 +1,42 @@
 //! Policy to plan to prepared to sealed, and the launcher that executes the app.
+//!
+//! appmgr starts `/sbin/sandbox` as process 1 of a new PID namespace, inside the app's cgroup, with a
+//! [`LaunchSpec`] on descriptor [`SPEC_FD`]. The launcher makes a [`Plan`] of it, which is pure, and goes
+//! through it:
+//!
+//! 1. [`Plan::prepare`]: what needs root. Namespaces, mounts, pivot, the app's uid, its user namespace.
+//! 2. [`Prepared::seal`]: what takes away. Capabilities, privileges, files, limits, syscalls.
+//! 3. [`Sealed::execute`]: the app.
+//!
+//! Each consumes the one before it, so that the order is a fact of the types. A step that fails is named
+//! in one line on descriptor [`REPORT_FD`], and nothing is executed.
+#![forbid(unsafe_code)]
+
+mod access;
+mod capabilities;
+mod check;
+mod error;
+mod layer;
+mod limits;
+mod mounts;
+mod plan;
+mod prepared;
+mod sealed;
+mod spec;
+mod step;
+mod user_namespace;
+
+pub use error::LaunchError;
+pub use layer::Layer;
+pub use plan::{Plan, PlanError};
+pub use prepared::Prepared;
+pub use sealed::Sealed;
+pub use spec::{DecodeSpecError, LaunchSpec, MAX_SPEC_BYTES};
+pub use step::Step;
+
+/// Descriptor of the file that holds the encoded [`LaunchSpec`].
+pub const SPEC_FD: i32 = 3;
+/// Descriptor of the pipe for one line of text when a step fails. It closes when the app is executed.
+pub const REPORT_FD: i32 = 4;
+/// The app's uid and gid inside its user namespace.
+pub const INSIDE_ID: u32 = 1000;

@@ -1,3 +1,51 @@
-//! Policy to plan to prepared to sealed, and the launcher that executes the app.
+//! The launcher: from a description on descriptor 3 to the app, or to one line on descriptor 4.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::convert::Infallible;
+use std::error::Error;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::process::ExitCode;
+
+use nacre_sandbox::{LaunchSpec, MAX_SPEC_BYTES, Plan, REPORT_FD, SPEC_FD};
+use nacre_sys::inherited;
+
+fn main() -> ExitCode {
+    let Ok(report) = inherited::take(REPORT_FD) else {
+        // Nobody listens: it was not started by appmgr.
+        return ExitCode::from(2);
+    };
+    let Err(error) = launch();
+    // If even this fails, appmgr still sees the exit code.
+    let _ = File::from(report).write_all(line_of(&*error).as_bytes());
+    ExitCode::from(1)
+}
+
+fn launch() -> Result<Infallible, Box<dyn Error>> {
+    let spec = read_spec()?;
+    Ok(Plan::new(&spec)?.prepare()?.seal()?.execute()?)
+}
+
+fn read_spec() -> Result<LaunchSpec, Box<dyn Error>> {
+    let mut file = File::from(inherited::take(SPEC_FD)?);
+    // Who wrote it shares the offset, and left it at the end.
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a description that is too long.
+    file.take(MAX_SPEC_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(LaunchSpec::decode(&bytes)?)
+}
+
+/// The error with its causes, in one line: it may quote what an app's maker wrote.
+fn line_of(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    let mut line = line.replace(|character: char| character.is_control(), "?");
+    line.push('\n');
+    line
+}

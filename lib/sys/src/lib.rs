@@ -1,1 +1,15 @@
 //! Kernel calls that nix lacks, by file descriptor; the only unsafe code outside the first stage.
+//!
+//! One module per call. It parses nothing and decides nothing: it names the kernel's precondition,
+//! makes the call and names the error.
+#![allow(unsafe_code)] // The one crate whose work this is; every other one forbids it.
+
+pub mod close_range;
+pub mod inherited;
+pub mod loopback;
+pub mod pidfd;
+pub mod seccomp;
+pub mod securebits;
+pub mod signals;
+pub mod spawn;
+pub mod verity;

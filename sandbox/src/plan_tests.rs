@@ -1,0 +1,169 @@
+use super::*;
+
+fn spec() -> LaunchSpec {
+    LaunchSpec {
+        app: "org.nacre.recorder".parse().unwrap(),
+        argv: vec!["/app/bin/recorder".to_owned(), "--every".to_owned(), "1s".to_owned()],
+        uid: 20_001,
+        root: "/run/apps/org.nacre.recorder/root".to_owned(),
+        data: Some("/data/apps/org.nacre.recorder".to_owned()),
+        dev: "/run/apps/dev".to_owned(),
+        socket: "/run/nacre.sock".to_owned(),
+        tmp_bytes: 65_536,
+        open_files: 32,
+        filter: vec![0; 24],
+        layers_off: Vec::new(),
+    }
+}
+
+fn refusal(change: impl FnOnce(&mut LaunchSpec)) -> String {
+    let mut spec = spec();
+    change(&mut spec);
+    Plan::new(&spec).unwrap_err().to_string()
+}
+
+#[test]
+fn plan_with_every_layer_has_these_steps_in_this_order() {
+    let golden = "\
+hold /proc of the OS
+unshare mount net ipc uts cgroup
+make mounts private
+mount /run/apps/org.nacre.recorder/root on /run/apps/org.nacre.recorder/root nosuid,ro,nodev
+mount proc on /run/apps/org.nacre.recorder/root/proc nosuid,ro,nodev,noexec
+mount /run/apps/dev on /run/apps/org.nacre.recorder/root/dev nosuid,ro,noexec
+mount /run/nacre.sock on /run/apps/org.nacre.recorder/root/run/nacre nosuid,ro,nodev,noexec
+mount tmpfs of 65536 bytes for uid 20001 on /run/apps/org.nacre.recorder/root/tmp nosuid,nodev,noexec
+mount /data/apps/org.nacre.recorder on /run/apps/org.nacre.recorder/root/data nosuid,nodev,noexec
+pivot to /run/apps/org.nacre.recorder/root
+set host name recorder
+set up loopback
+set OOM score 500
+become uid 20001 gid 20001, no groups
+enter user namespace, uid 1000 inside is 20001 outside
+allow no further user namespace
+lock secure bits
+empty the bounding set
+drop all capabilities
+set no_new_privs
+check CapInh:0000000000000000 CapPrm:0000000000000000 CapEff:0000000000000000 CapBnd:0000000000000000 CapAmb:0000000000000000 NoNewPrivs:1
+restrict with landlock: read /, execute /app, write /dev, change /tmp, change /data, no tcp, no signals or abstract sockets outwards
+set rlimits, 32 open files
+close descriptors from 3
+load filter of 3 instructions
+execute /app/bin/recorder
+";
+    assert_eq!(Plan::new(&spec()).unwrap().to_string(), golden);
+}
+
+#[test]
+fn plan_without_data_and_tmp_grants_no_writable_folder() {
+    let plan = Plan::new(&LaunchSpec { data: None, tmp_bytes: 0, ..spec() }).unwrap().to_string();
+    assert!(!plan.contains("/data") && !plan.contains("tmpfs") && !plan.contains("change"), "{plan}");
+}
+
+#[test]
+fn description_that_makes_no_sense_is_refused() {
+    let cases = [
+        (refusal(|spec| spec.argv.clear()), "plan the launch of org.nacre.recorder: no program is named"),
+        (
+            refusal(|spec| spec.argv[0] = "/data/tool".to_owned()),
+            "plan the launch of org.nacre.recorder: the program `/data/tool` is not under /app/",
+        ),
+        (
+            refusal(|spec| spec.argv[0] = "/app/../data/tool".to_owned()),
+            "plan the launch of org.nacre.recorder: the program `/app/../data/tool` is not under /app/",
+        ),
+        (
+            refusal(|spec| spec.argv[1] = "a\0b".to_owned()),
+            "plan the launch of org.nacre.recorder: an argument contains a zero byte",
+        ),
+        (refusal(|spec| spec.uid = 0), "plan the launch of org.nacre.recorder: uid 0 is below 20000"),
+        (
+            refusal(|spec| spec.data = Some("apps".to_owned())),
+            "plan the launch of org.nacre.recorder: path `apps` is not absolute",
+        ),
+        (
+            refusal(|spec| spec.filter.clear()),
+            "plan the launch of org.nacre.recorder: a filter of 0 bytes is none",
+        ),
+        (
+            refusal(|spec| spec.filter.truncate(23)),
+            "plan the launch of org.nacre.recorder: a filter of 23 bytes is none",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(text, expected);
+    }
+}
+
+#[test]
+fn spec_that_is_encoded_decodes_to_itself_and_nothing_else_does() {
+    let bytes = spec().encode();
+    assert_eq!(LaunchSpec::decode(&bytes).unwrap(), spec());
+    assert!(LaunchSpec::decode(&bytes[..bytes.len() - 1]).is_err());
+    assert!(LaunchSpec::decode(&[bytes, vec![0]].concat()).is_err());
+    assert!(LaunchSpec::decode(&vec![0; crate::MAX_SPEC_BYTES + 1]).is_err());
+}
+
+#[cfg(not(feature = "layer-switches"))]
+#[test]
+fn layer_to_switch_off_is_refused_without_the_feature() {
+    let mut spec = spec();
+    spec.layers_off = vec!["seccomp".to_owned()];
+    let error = Plan::new(&spec).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "this launcher cannot switch layers off");
+}
+
+#[cfg(feature = "layer-switches")]
+mod switched {
+    use super::*;
+
+    fn plan(off: &[&str]) -> Plan {
+        let layers_off = off.iter().map(|name| (*name).to_owned()).collect();
+        Plan::new(&LaunchSpec { layers_off, ..spec() }).unwrap()
+    }
+
+    #[test]
+    fn all_layers_off_leaves_the_execution() {
+        let golden = "hold /proc of the OS\nexecute /run/apps/org.nacre.recorder/root/app/bin/recorder\n";
+        let plan = plan(&["all"]);
+        assert_eq!(plan.to_string(), golden);
+        assert!(plan.program.filter.is_empty());
+    }
+
+    #[test]
+    fn one_layer_off_takes_only_its_steps_away() {
+        let full = plan(&[]).to_string();
+        let cases: &[(&str, &[&str])] = &[
+            ("seccomp", &["load filter"]),
+            ("landlock", &["restrict with landlock"]),
+            ("uid", &["become uid"]),
+            ("user-namespace", &["enter user namespace", "allow no further"]),
+            ("rlimits", &["set OOM score", "set rlimits"]),
+            ("descriptors", &["close descriptors"]),
+        ];
+        for (layer, gone) in cases {
+            let left = plan(&[layer]).to_string();
+            let missing: Vec<&str> = full
+                .lines()
+                .filter(|line| !left.contains(*line))
+                .filter(|line| !gone.iter().any(|start| line.starts_with(start)))
+                .collect();
+            let changed = if *layer == "uid" { 1 } else { 0 }; // the user namespace maps uid 0 then
+            assert_eq!(missing.len(), changed, "{layer}: {missing:?}");
+            assert!(gone.iter().all(|start| !left.lines().any(|line| line.starts_with(start))), "{layer}");
+        }
+    }
+
+    #[test]
+    fn unknown_layer_and_one_that_others_stand_on_are_refused() {
+        for (off, expected) in [
+            ("sandbox", "there is no layer `sandbox`"),
+            ("no-new-privs", "`no-new-privs` can only be off together with `landlock` and `seccomp`"),
+        ] {
+            let error = Plan::new(&LaunchSpec { layers_off: vec![off.to_owned()], ..spec() }).unwrap_err();
+            assert_eq!(std::error::Error::source(&error).unwrap().to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What takes away, for good, and the app.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+
+use nacre_sys::seccomp::Instruction;
+use nacre_sys::{close_range, seccomp, securebits, signals};
+use nix::sys::prctl;
+use nix::unistd::execve;
+
+use crate::error::LaunchError;
+use crate::prepared::Prepared;
+use crate::step::Step;
+use crate::{access, capabilities, check, limits};
+
+/// A process that may do what the app may do, and nothing else.
+#[derive(Debug)]
+pub struct Sealed {
+    program: Program,
+}
+
+/// What to execute, and the filter that judges it.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) path: CString,
+    pub(crate) argv: Vec<CString>,
+    pub(crate) env: Vec<CString>,
+    pub(crate) filter: Vec<Instruction>,
+}
+
+impl Program {
+    pub(crate) fn step(&self) -> Step {
+        Step::Execute(self.path.to_string_lossy().into_owned())
+    }
+}
+
+impl Prepared {
+    /// Goes through the steps that take away, the filter last.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError`] names the step that failed.
+    pub fn seal(self) -> Result<Sealed, LaunchError> {
+        for step in self.seal {
+            if let Err(cause) = seal(&step, &self.proc, &self.program) {
+                return Err(LaunchError::new(step, cause));
+            }
+        }
+        Ok(Sealed { program: self.program })
+    }
+}
+
+impl Sealed {
+    /// Executes the app. It comes back only if that fails.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError`]: `EACCES` if the program is not executable, `ENOENT` if it is missing, `ENOEXEC` if
+    /// it was made for another machine.
+    pub fn execute(self) -> Result<Infallible, LaunchError> {
+        // Rust's std ignores SIGPIPE in this process, and an app would inherit that.
+        signals::reset();
+        execve(&self.program.path, &self.program.argv, &self.program.env)
+            .map_err(|cause| LaunchError::new(self.program.step(), cause.into()))
+    }
+}
+
+fn seal(step: &Step, proc: &OwnedFd, program: &Program) -> Result<(), Box<dyn Error>> {
+    match step {
+        Step::SecureBits => securebits::lock()?,
+        Step::DropBounding => capabilities::drop_bounding()?,
+        Step::DropCapabilities => capabilities::drop_all()?,
+        Step::NoNewPrivs => prctl::set_no_new_privs()?,
+        Step::Landlock(rules) => access::restrict(rules)?,
+        Step::Rlimits { open_files } => limits::set(*open_files)?,
+        Step::Check { expected } => check::status(proc, expected)?,
+        Step::CloseDescriptors => close_range::close_on_exec(3, None)?,
+        Step::Filter { .. } => seccomp::load(&program.filter)?,
+        _ => return Err("it does not belong to the seal".into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! The steps of a launch, each with its subject. Their text is what plans and errors show.
+
+use std::fmt;
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Keep the OS's `/proc` reachable, for what must be written there after the pivot.
+    HoldProc,
+    /// Leave the OS's namespaces.
+    Unshare(Vec<Namespace>),
+    /// Cut the mount namespace off from the OS's: nothing mounted here is seen there, or the reverse.
+    PrivateMounts,
+    /// Mount something.
+    Mount(Mount),
+    /// Make a folder the root and let go of the old one.
+    Pivot(String),
+    /// Name the machine.
+    Hostname(String),
+    /// Bring the loopback interface up.
+    Loopback,
+    /// How willingly the kernel kills it when memory runs out: -1000 to 1000.
+    OomScore(i32),
+    /// Change to the app's uid and gid, with no other group.
+    Identity(u32),
+    /// Enter a user namespace in which only this uid exists.
+    UserNamespace {
+        /// The uid and gid inside.
+        inside: u32,
+        /// The same outside.
+        outside: u32,
+    },
+    /// Allow no user namespace inside the app's own.
+    NoUserNamespaces,
+    /// Lock the secure bits.
+    SecureBits,
+    /// Empty the bounding set.
+    DropBounding,
+    /// Drop every capability from every set.
+    DropCapabilities,
+    /// Set `no_new_privs`.
+    NoNewPrivs,
+    /// Allow these accesses to files, no TCP, and no signals or abstract sockets across the border.
+    Landlock(Vec<FileRule>),
+    /// Set the rlimits.
+    Rlimits {
+        /// `RLIMIT_NOFILE`.
+        open_files: u32,
+    },
+    /// Look whether the kernel agrees about what was dropped.
+    Check {
+        /// Lines of `/proc/self/status` that must be there.
+        expected: Vec<&'static str>,
+    },
+    /// Close everything but the standard streams when the app is executed.
+    CloseDescriptors,
+    /// Load the filter.
+    Filter {
+        /// How long it is.
+        instructions: usize,
+    },
+    /// Execute the app.
+    Execute(String),
+}
+
+/// A namespace to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// Mount points.
+    Mount,
+    /// Network interfaces and ports.
+    Network,
+    /// Message queues.
+    Ipc,
+    /// Host name.
+    Uts,
+    /// Where the cgroup tree begins.
+    Cgroup,
+}
+
+/// Something to mount, with its place in the OS's tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// What.
+    pub source: Source,
+    /// Where.
+    pub target: String,
+    /// Whether it can be written.
+    pub write: Write,
+    /// Whether device nodes work on it. Set-uid never does.
+    pub devices: Devices,
+    /// Whether programs on it can be executed.
+    pub execute: Execute,
+}
+
+/// What to mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder of the OS.
+    Folder(String),
+    /// A file or socket of the OS.
+    File(String),
+    /// The processes of this PID namespace, those that one may trace only.
+    Proc,
+    /// Memory, owned by a uid.
+    Tmpfs {
+        /// Greatest size.
+        bytes: u64,
+        /// The owner.
+        uid: u32,
+    },
+}
+
+/// Whether a mount can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// It can.
+    Allowed,
+    /// It cannot.
+    Denied,
+}
+
+/// Whether device nodes work on a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Devices {
+    /// They do.
+    Allowed,
+    /// They do not.
+    Denied,
+}
+
+/// Whether programs on a mount can be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Execute {
+    /// They can.
+    Allowed,
+    /// They cannot.
+    Denied,
+}
+
+/// Accesses to a folder and all beneath it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRule {
+    /// The folder, as the app sees it.
+    pub path: String,
+    /// What is allowed.
+    pub access: Access,
+}
+
+/// What is allowed on files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read files and list folders.
+    Read,
+    /// Execute.
+    Execute,
+    /// Read, write, make and remove files and folders, but execute nothing and make no device nodes.
+    Change,
+    /// Write to what is there.
+    Write,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HoldProc => f.write_str("hold /proc of the OS"),
+            Self::Unshare(namespaces) => {
+                f.write_str("unshare")?;
+                namespaces.iter().try_for_each(|namespace| write!(f, " {}", namespace.name()))
+            }
+            Self::PrivateMounts => f.write_str("make mounts private"),
+            Self::Mount(mount) => mount.fmt(f),
+            Self::Pivot(root) => write!(f, "pivot to {root}"),
+            Self::Hostname(name) => write!(f, "set host name {name}"),
+            Self::Loopback => f.write_str("set up loopback"),
+            Self::OomScore(score) => write!(f, "set OOM score {score}"),
+            Self::Identity(id) => write!(f, "become uid {id} gid {id}, no groups"),
+            Self::UserNamespace { inside, outside } => {
+                write!(f, "enter user namespace, uid {inside} inside is {outside} outside")
+            }
+            Self::NoUserNamespaces => f.write_str("allow no further user namespace"),
+            Self::SecureBits => f.write_str("lock secure bits"),
+            Self::DropBounding => f.write_str("empty the bounding set"),
+            Self::DropCapabilities => f.write_str("drop all capabilities"),
+            Self::NoNewPrivs => f.write_str("set no_new_privs"),
+            Self::Landlock(rules) => {
+                f.write_str("restrict with landlock:")?;
+                rules.iter().try_for_each(|rule| write!(f, " {} {},", rule.access.name(), rule.path))?;
+                f.write_str(" no tcp, no signals or abstract sockets outwards")
+            }
+            Self::Rlimits { open_files } => write!(f, "set rlimits, {open_files} open files"),
+            Self::Check { expected } => {
+                f.write_str("check")?;
+                expected.iter().try_for_each(|line| write!(f, " {}", line.replace('\t', "")))
+            }
+            Self::CloseDescriptors => f.write_str("close descriptors from 3"),
+            Self::Filter { instructions } => write!(f, "load filter of {instructions} instructions"),
+            Self::Execute(program) => write!(f, "execute {program}"),
+        }
+    }
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Source::Folder(path) | Source::File(path) => write!(f, "mount {path}")?,
+            Source::Proc => f.write_str("mount proc")?,
+            Source::Tmpfs { bytes, uid } => write!(f, "mount tmpfs of {bytes} bytes for uid {uid}")?,
+        }
+        write!(f, " on {} nosuid", self.target)?;
+        if self.write == Write::Denied {
+            f.write_str(",ro")?;
+        }
+        if self.devices == Devices::Denied {
+            f.write_str(",nodev")?;
+        }
+        if self.execute == Execute::Denied {
+            f.write_str(",noexec")?;
+        }
+        Ok(())
+    }
+}
+
+impl Namespace {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Mount => "mount",
+            Self::Network => "net",
+            Self::Ipc => "ipc",
+            Self::Uts => "uts",
+            Self::Cgroup => "cgroup",
+        }
+    }
+}
+
+impl Access {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Execute => "execute",
+            Self::Change => "change",
+            Self::Write => "write",
+        }
+    }
+}
