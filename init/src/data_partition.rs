@@ -32,8 +32,9 @@ pub(crate) fn mount() -> Result<String, MountDataError> {
         "/data",
         Some("ext4"),
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_NOATIME,
-        // errors=remount-ro: a damaged filesystem is not written to any further.
-        Some("usrquota,errors=remount-ro"),
+        // usrquota: without it quotas are counted and not enforced. errors=remount-ro: a damaged filesystem
+        // is not written to any further. noinit_itable: the tables were written when it was made.
+        Some("usrquota,errors=remount-ro,noinit_itable"),
     )
     .map_err(|source| MountDataError::Mount { device: device.clone(), source })?;
     Ok(device)

@@ -65,6 +65,9 @@ fn start() -> Result<Signals, StartError> {
     if let Err(error) = nix::unistd::sethostname("nacre") {
         log(&format!("set the host name: {error}"));
     }
+    if let Err(error) = clock::raise_to_floor() {
+        log(&format!("set the clock: {error}"));
+    }
     // The OS's own loopback; an app has another one, in its own namespace.
     if let Err(error) = nacre_sys::loopback::bring_up() {
         log(&console::chain(&error));
