@@ -1,0 +1,242 @@
+//! `nacre build`: from a recipe to the folder with slot, disk and packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nacre_manifest::app::{self, AppSource};
+use nacre_manifest::board::{self, Board};
+use nacre_manifest::device::{self, ImageInfo, PublicKey};
+use nacre_manifest::image::{self, ImageRecipe, Profile};
+use nacre_verify::slot::{Contents, CriticalApp, Parts, Slot};
+
+use crate::cache::Cache;
+use crate::device_programs::{self, LayerSwitches};
+use crate::disk::{self, Layout};
+use crate::failure::{Exit, Failure, OrFail};
+use crate::interrupt::Interrupts;
+use crate::keys::{KeyFolder, KeyStore, Role};
+use crate::output::Output;
+use crate::root_image::{self, RootFile};
+use crate::sizes::{FileSize, Sizes};
+use crate::terminal::Terminal;
+use crate::toolchain::{Architecture, Toolchain};
+use crate::workspace::Workspace;
+use crate::{data_image, guid, kernel, slot};
+
+mod package;
+
+pub use package::Package;
+
+/// What is to be built.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The image's recipe.
+    pub recipe: PathBuf,
+    /// A board other than the recipe's.
+    pub board: Option<String>,
+    /// Where to; `out/<image>-<board>` without it.
+    pub out: Option<PathBuf>,
+    /// Name of the key set.
+    pub keys: String,
+}
+
+/// What was built.
+#[derive(Debug)]
+pub struct Built {
+    /// The folder.
+    pub folder: PathBuf,
+    /// How large everything is.
+    pub sizes: Sizes,
+}
+
+/// Recipe, board and manifests, read and found to be good.
+struct Inputs {
+    recipe: ImageRecipe,
+    board: Board,
+    board_file: PathBuf,
+    apps: Vec<AppSource>,
+}
+
+/// Builds an image. Nothing is written to its place before everything is done.
+pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) -> Result<Built, Failure> {
+    let inputs = Inputs::read(request)?;
+    let Inputs { recipe, board, .. } = &inputs;
+    let here = std::env::current_dir().or_fail(Exit::Internal, || "can't find the current folder".to_owned())?;
+    let workspace = Workspace::find(&[&recipe.folder, &here])?;
+    let keys = open_keys(&request.keys, recipe.profile, terminal)?;
+    let (os_key, app_key) = (keys.private(Role::Os)?, keys.private(Role::App)?);
+    let layout = Layout::new(board.disk.size_bytes, board.disk.slot_bytes)?;
+    let target = request.out.clone().unwrap_or_else(|| format!("out/{}-{}", recipe.image, board.board).into());
+    let output = Output::prepare(&target)?;
+
+    let cache = Cache::open()?;
+    let architecture = Architecture::of(board.arch);
+    let toolchain = Toolchain::find(architecture, &cache, workspace.root())?;
+    let kernel = kernel::build(&kernel::request(board, &workspace)?, &cache, terminal, interrupts)?;
+
+    let scratch = tempfile::tempdir().or_fail(Exit::Internal, || "can't make a temporary folder".to_owned())?;
+    let switches = if recipe.layers_off.is_empty() { LayerSwitches::Absent } else { LayerSwitches::Present };
+    let programs = scratch.path().join("programs");
+    let mut files = device_programs::build(&toolchain, &workspace, switches, &programs, terminal)?;
+    let packages = inputs
+        .apps
+        .iter()
+        .map(|app| Package::build(app, &toolchain, &app_key, &keys.set.app_keys(), scratch.path(), terminal))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    files.push(RootFile {
+        path: "/etc/nacre/image.cbor",
+        mode: 0o644,
+        content: device::encode(&inputs.image_info(&keys)),
+    });
+    let root = root_image::make(&files)?;
+    let contents = Contents { rootfs: &root, kernel: &kernel, device_tree: &[] };
+    let description = inputs.slot(architecture, Parts::of(&contents));
+    let (slot, slot_bytes) = slot::assemble(description, &contents, &keys, &os_key)?;
+
+    write(&output, "slot.img", &slot_bytes)?;
+    for package in &packages {
+        write(&output, &format!("{}.app", package.component), &package.archive)?;
+    }
+    fs::copy(&inputs.board_file, output.path().join("board.yaml"))
+        .or_fail(Exit::Internal, || "can't keep the board's description".to_owned())?;
+    write_disk(&output, &layout, &inputs, &packages, &slot_bytes, scratch.path())?;
+
+    let mut files: Vec<FileSize> =
+        files.iter().map(|f| FileSize { path: f.path.to_owned(), bytes: length(&f.content) }).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let sizes = Sizes {
+        format: Sizes::FORMAT,
+        image: recipe.image.clone(),
+        version: recipe.version.clone(),
+        board: board.board.clone(),
+        slot_bytes: slot.slot_bytes,
+        slot_bytes_without_apps: slot.parts.slot_bytes_needed(),
+        disk_bytes: layout.disk_bytes,
+        data_bytes: layout.data_bytes,
+        parts: Sizes::parts_of(&slot),
+        files,
+        apps: packages.iter().map(Package::size).collect(),
+    };
+    let json = serde_json::to_string_pretty(&sizes).or_fail(Exit::Internal, || "can't write sizes.json".to_owned())?;
+    write(&output, "sizes.json", format!("{json}\n").as_bytes())?;
+    Ok(Built { folder: output.publish()?, sizes })
+}
+
+impl Inputs {
+    fn read(request: &Request) -> Result<Self, Failure> {
+        let recipe = image::load(&request.recipe)?;
+        let board_name = request.board.as_deref().unwrap_or(&recipe.board);
+        let board_file = recipe.board_file(board_name)?;
+        let board = board::load(&board_file)?;
+        if board.board != board_name {
+            return Err(Failure::new(
+                Exit::BadInput,
+                format!("`{}` describes the board `{}`, not `{board_name}`", board_file.display(), board.board),
+            ));
+        }
+        // Everything that is wrong with any app, at once.
+        let mut problems = nacre_diag::Report::new();
+        let mut apps = Vec::new();
+        for entry in &recipe.apps {
+            match app::load(&entry.manifest_file()) {
+                Ok(app) => apps.push(app),
+                Err(report) => problems.append(report),
+            }
+        }
+        let apps = problems.or(apps)?;
+        app::check_peers(&apps)?;
+        Ok(Self { recipe, board, board_file, apps })
+    }
+
+    fn image_info(&self, keys: &KeyFolder) -> ImageInfo {
+        let critical = self.apps.iter().filter(|app| app.manifest.critical);
+        ImageInfo {
+            image: self.recipe.image.clone(),
+            version: self.recipe.version.clone(),
+            board: self.board.board.clone(),
+            development: self.recipe.profile == Profile::Development,
+            development_keys: keys.set.development,
+            app_keys: keys.set.app_keys().iter().map(|key| PublicKey(*key.as_bytes())).collect(),
+            critical: critical
+                .map(|app| device::CriticalApp {
+                    app: app.manifest.app.clone(),
+                    min_rollback_index: app.manifest.rollback_index,
+                })
+                .collect(),
+            layers_off: self.recipe.layers_off.clone(),
+        }
+    }
+
+    fn slot(&self, architecture: &Architecture, parts: Parts) -> Slot {
+        let critical = self.apps.iter().filter(|app| app.manifest.critical);
+        Slot {
+            image: self.recipe.image.clone(),
+            version: self.recipe.version.clone(),
+            rollback_index: self.recipe.rollback_index,
+            profile: match self.recipe.profile {
+                Profile::Production => nacre_verify::target::Profile::Production,
+                Profile::Development => nacre_verify::target::Profile::Development,
+            },
+            board: self.board.board.clone(),
+            arch: architecture.signed,
+            slot_bytes: self.board.disk.slot_bytes,
+            parts,
+            arguments: self.board.cmdline.clone(),
+            critical: critical
+                .map(|app| CriticalApp {
+                    app: app.manifest.app.to_string(),
+                    min_rollback_index: app.manifest.rollback_index,
+                })
+                .collect(),
+        }
+    }
+}
+
+fn open_keys(name: &str, profile: Profile, terminal: &Terminal) -> Result<KeyFolder, Failure> {
+    let (keys, made) = KeyStore::open()?.load_or_create_development(name)?;
+    if made {
+        terminal.notice(&format!("made the key set `{}` in `{}`", keys.name, keys.path.display()));
+    }
+    if keys.set.development {
+        if profile == Profile::Production {
+            return Err(Failure::new(
+                Exit::Refused,
+                format!("an image with `profile: production` can't be signed with the development keys `{name}`"),
+            )
+            .hint("make keys of your own: nacre key new NAME, then nacre build --keys NAME"));
+        }
+        terminal.warning("signed with development keys, which anybody may hold: for development only");
+    }
+    Ok(keys)
+}
+
+fn write_disk(
+    output: &Output,
+    layout: &Layout,
+    inputs: &Inputs,
+    packages: &[Package],
+    slot: &[u8],
+    scratch: &Path,
+) -> Result<(), Failure> {
+    let (board, image) = (&inputs.board.board, &inputs.recipe.image);
+    let folder = |path: &str, mode: u32| (path.to_owned(), data_image::Entry::Folder(mode));
+    let mut content = vec![folder("packages", 0o755), folder("apps", 0o755), folder("state", 0o700)];
+    for package in packages {
+        content.extend(package.on_data(scratch)?);
+    }
+    let data = scratch.join("data.img");
+    let uuid = guid::derive(board, image, "data-filesystem");
+    data_image::write(&data, layout.data_bytes, &uuid, &content, scratch)?;
+    disk::write(&output.path().join("disk.img"), layout, board, image, slot, &data)
+}
+
+fn write(output: &Output, name: &str, content: &[u8]) -> Result<(), Failure> {
+    let path = output.path().join(name);
+    fs::write(&path, content)
+        .or_fail(Exit::Internal, || format!("can't write `{}`", output.target().join(name).display()))
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}

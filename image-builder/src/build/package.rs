@@ -1,0 +1,184 @@
+//! One app: from its folder to the signed package.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nacre_diag::{Diagnostic, Place};
+use nacre_manifest::app::{AppSource, BIN_FOLDER, Build};
+use nacre_manifest::device;
+use nacre_verify::digest::Digest;
+use nacre_verify::key::{PublicKey, SigningKey};
+use nacre_verify::package::{self, Payload};
+
+use super::length;
+use crate::app_image::{self, ImageFile};
+use crate::data_image::Entry;
+use crate::elf;
+use crate::failure::{Exit, Failure, OrFail};
+use crate::progress::Step;
+use crate::sizes::{AppSize, FileSize};
+use crate::terminal::Terminal;
+use crate::toolchain::{Job, Toolchain};
+
+/// A signed app package.
+#[derive(Debug)]
+pub struct Package {
+    /// Component id.
+    pub component: String,
+    /// Version for people.
+    pub version: String,
+    /// The file that travels.
+    pub archive: Vec<u8>,
+    signed: Vec<u8>,
+    image: Vec<u8>,
+    files: Vec<FileSize>,
+}
+
+impl Package {
+    /// Builds, packs and signs an app.
+    pub fn build(
+        app: &AppSource,
+        toolchain: &Toolchain,
+        key: &SigningKey,
+        trusted: &[PublicKey],
+        scratch: &Path,
+        terminal: &Terminal,
+    ) -> Result<Self, Failure> {
+        let id = app.manifest.app.as_str();
+        let scratch = scratch.join(id);
+        let mut files = compile(app, toolchain, &scratch, terminal)?;
+        for file in &app.files {
+            let source = app.folder.join(&file.source);
+            let content =
+                fs::read(&source).or_fail(Exit::NotFound, || format!("can't read `{}`", source.display()))?;
+            if files.insert(file.image_path.clone(), (file.is_program(), content)).is_some() {
+                let what = format!("`files`: cargo makes `{}` already", file.image_path);
+                return Err(Diagnostic::error(Exit::BadInput, what).at(file.place.clone()).into());
+            }
+        }
+        check_program(app, toolchain, &files)?;
+        let files: Vec<ImageFile> = files
+            .into_iter()
+            .map(|(path, (program, content))| ImageFile { path, program, content })
+            .collect();
+        fs::create_dir_all(&scratch).or_fail(Exit::Internal, || format!("can't make `{}`", scratch.display()))?;
+        let image = app_image::make(&files, &scratch)?;
+        let (signed, archive) = sign(app, toolchain, &image, key, trusted)?;
+        Ok(Self {
+            component: id.to_owned(),
+            version: app.manifest.version.clone(),
+            archive,
+            signed,
+            image,
+            files: files.into_iter().map(|f| FileSize { path: f.path, bytes: length(&f.content) }).collect(),
+        })
+    }
+
+    /// Its sizes.
+    pub fn size(&self) -> AppSize {
+        AppSize {
+            app: self.component.clone(),
+            version: self.version.clone(),
+            package_bytes: length(&self.archive),
+            image_bytes: length(&self.image),
+            files: self.files.clone(),
+        }
+    }
+
+    /// Its entries on the data partition, as if it had been installed.
+    pub fn on_data(&self, scratch: &Path) -> Result<Vec<(String, Entry)>, Failure> {
+        let folder = format!("packages/{}", self.component);
+        let mut entries = vec![(folder.clone(), Entry::Folder(0o755))];
+        for (name, content) in [(package::MANIFEST_MEMBER, &self.signed), (package::IMAGE_MEMBER, &self.image)] {
+            let path = scratch.join(format!("{}.{name}", self.component));
+            fs::write(&path, content).or_fail(Exit::Internal, || format!("can't write `{}`", path.display()))?;
+            entries.push((format!("{folder}/{name}"), Entry::File(0o644, path)));
+        }
+        Ok(entries)
+    }
+}
+
+/// Path in the image to (is a program, content).
+type Files = BTreeMap<String, (bool, Vec<u8>)>;
+
+fn compile(app: &AppSource, toolchain: &Toolchain, scratch: &Path, terminal: &Terminal) -> Result<Files, Failure> {
+    let Build::Cargo { package } = &app.build else { return Ok(Files::new()) };
+    if !app.folder.join("Cargo.toml").is_file() {
+        let what = format!("`build: cargo`, but there is no Cargo.toml in `{}`", app.folder.display());
+        return Err(Diagnostic::error(Exit::NotFound, what).at(app.places.build.clone()).into());
+    }
+    let step = Step::begin(terminal, format!("building {}", app.manifest.app.short()));
+    let packages: Vec<&str> = package.iter().map(String::as_str).collect();
+    let job = Job { folder: &app.folder, packages: &packages, features: &[], locked: false };
+    let built: BTreeMap<String, PathBuf> = toolchain.build(&job, &scratch.join("bin"), &step)?;
+    built
+        .into_iter()
+        .map(|(name, path)| {
+            let content =
+                fs::read(&path).or_fail(Exit::Internal, || format!("can't read `{}`", path.display()))?;
+            Ok((format!("{BIN_FOLDER}/{name}"), (true, content)))
+        })
+        .collect()
+}
+
+/// Checks that `run[0]` is there and that every program in the image can run on the board.
+fn check_program(app: &AppSource, toolchain: &Toolchain, files: &Files) -> Result<(), Failure> {
+    let wanted = toolchain.architecture.elf;
+    let refuse = |exit, what: String, place: &Place| Diagnostic::error(exit, what).at(place.clone());
+    let place = &app.places.program;
+    let Some((program, content)) = files.get(app.program()) else {
+        let there: Vec<&str> = files.iter().filter(|(_, f)| f.0).map(|(path, _)| path.as_str()).collect();
+        let hint = match there.as_slice() {
+            [] => "no program is made or listed under `files`".to_owned(),
+            there => format!("programs in this app: {}", there.join(", ")),
+        };
+        let what = format!("`run`: there is no `{}` in the app", app.program());
+        return Err(refuse(Exit::NotFound, what, place).with_hint(hint).into());
+    };
+    if !program {
+        let what = format!("`run`: `{}` is not below {BIN_FOLDER}, so it can't be executed", app.program());
+        return Err(refuse(Exit::BadInput, what, place).into());
+    }
+    elf::check(content, wanted).map_err(|e| {
+        let hint = match e {
+            elf::CheckElfError::NotStatic { .. } => "link it statically, against musl",
+            elf::CheckElfError::WrongArchitecture { .. } => "build it for the board, or build the image for another board",
+            _ => "the device starts ELF programs only",
+        };
+        refuse(Exit::BadInput, format!("`run`: `{}` can't run on the board", app.program()), place)
+            .with_cause(e.to_string())
+            .with_hint(hint)
+    })?;
+    Ok(())
+}
+
+fn sign(
+    app: &AppSource,
+    toolchain: &Toolchain,
+    image: &[u8],
+    key: &SigningKey,
+    trusted: &[PublicKey],
+) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let step = || format!("can't pack `{}`", app.manifest.app);
+    let filter = nacre_seccomp_policy::compile(toolchain.architecture.policy, &nacre_seccomp_policy::Options::default())
+        .or_fail(Exit::Internal, step)?;
+    let mut payload = Payload {
+        component: app.manifest.app.to_string(),
+        version: app.manifest.version.clone(),
+        rollback_index: app.manifest.rollback_index,
+        arch: toolchain.architecture.signed,
+        manifest: device::encode(&app.manifest),
+        image_bytes: 0,
+        image_digest: Digest::of(&[]),
+        filter_sha256: Digest::of(&filter),
+        filter,
+    };
+    payload.describe_image(image);
+    let signed = payload.sign(key).or_fail(Exit::BadInput, step)?;
+    let archive = package::write_package(&signed, image).or_fail(Exit::BadInput, step)?;
+    // The device will judge by the same code: nothing leaves that it would refuse.
+    package::open_package(&archive, trusted)
+        .or_fail(Exit::VerificationFailed, || format!("`{}` does not verify right after it was made", app.manifest.app))?;
+    Ok((signed, archive))
+}

@@ -1,0 +1,215 @@
+//! `nacre image`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use nacre_diag::Report as Problems;
+use nacre_verify::envelope::VerifyEnvelopeError;
+use nacre_verify::key_set::VerifyKeySetError;
+use nacre_verify::slot::SlotError;
+use serde_json::{Value, json};
+
+use crate::failure::{Exit, Failure, OrFail};
+use crate::inspect::check::{Finding, NoKey, Trust, Verdict, check, explain};
+use crate::inspect::subject::{self, FindSubjectsError, Subject};
+use crate::inspect::{report, text, trust};
+use crate::terminal::Terminal;
+
+const VERIFY_EXAMPLES: &str = "Examples:
+  nacre image verify out/demo-qemu-armv7
+  nacre image verify slot.img --root-key owner/root.pub
+  nacre image verify --json disk.img
+
+Every byte of every slot is looked at: root filesystem block by block, hash
+tree, kernel, device tree, padding, envelope; and every byte of every app
+package. The data partition of a disk is not covered: what is on it is verified
+by the device when it uses it.
+
+Exit codes: 0 everything is as it was signed; 69 something is not, and which
+part of it; 66 there is nothing to check, or no root key to check it with;
+75 something could not be read.";
+
+const INSPECT_EXAMPLES: &str = "Examples:
+  nacre image inspect out/demo-qemu-armv7
+  nacre image inspect --json slot.img
+
+What cannot be verified is shown all the same, and marked; files and apps are
+listed only when they are verified.";
+
+/// Arguments of `nacre image`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Check that an image is, to the last byte, what its owner signed.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Target),
+    /// Show what is in an image and what its apps may do.
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(Target),
+}
+
+#[derive(Debug, clap::Args)]
+struct Target {
+    /// Output folder of `nacre build`, a slot, a disk or an app package.
+    #[arg(value_name = "DIR|FILE")]
+    path: PathBuf,
+    /// Root public key (PEM) to verify with; without it, any root key of the key store.
+    #[arg(long, value_name = "FILE")]
+    root_key: Option<PathBuf>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does it.
+pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
+    match args.action {
+        Action::Verify(target) => verify(&target, terminal),
+        Action::Inspect(target) => inspect(&target),
+    }
+}
+
+fn verify(target: &Target, terminal: &Terminal) -> Result<(), Failure> {
+    let subjects = find(&target.path)?;
+    let trust = trust::load(target.root_key.as_deref())?;
+    let findings = check(&subjects, &trust);
+    if target.json {
+        let lines: String = findings.iter().map(|finding| finding_json(finding).to_string() + "\n").collect();
+        write(&lines)?;
+    } else {
+        write(&text::findings(&findings))?;
+    }
+    let development =
+        |finding: &Finding| matches!(&finding.verdict, Verdict::Slot(slot) if slot.key_set.development);
+    if findings.iter().any(development) {
+        terminal.warning("signed with development keys, which protect nothing");
+    }
+    let mut problems = Problems::new();
+    for finding in findings {
+        if let Some(failure) = failure(finding) {
+            problems.append(failure.into_report());
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+fn inspect(target: &Target) -> Result<(), Failure> {
+    let subjects = find(&target.path)?;
+    // Without a root key what there is to see is shown, and marked as not verified.
+    let trust = match (trust::load(target.root_key.as_deref()), &target.root_key) {
+        (Ok(trust), _) => trust,
+        (Err(failure), Some(_)) => return Err(failure),
+        (Err(_), None) => Trust::default(),
+    };
+    let report = report::inspect(&subjects, &trust);
+    if report.slot.is_none() && report.apps.is_empty() {
+        return Err(Failure::new(
+            Exit::BadInput,
+            format!("`{}` says nothing of itself", target.path.display()),
+        )
+        .hint("`nacre image verify` names the part that is damaged"));
+    }
+    if target.json {
+        let json =
+            serde_json::to_string_pretty(&report).or_fail(Exit::Internal, || "writing JSON".to_owned())?;
+        return write(&(json + "\n"));
+    }
+    write(&text::report(&report))
+}
+
+fn find(path: &Path) -> Result<Vec<Subject>, Failure> {
+    subject::find(path).map_err(|error| {
+        let (exit, hint) = match &error {
+            FindSubjectsError::Missing(_) | FindSubjectsError::Empty(_) => {
+                (Exit::NotFound, Some("build an image first: nacre build recipes/images/demo.yaml"))
+            }
+            FindSubjectsError::Unknown(_) => (Exit::BadInput, None),
+            FindSubjectsError::Io { .. } => (Exit::Internal, None),
+        };
+        let failure = Failure::new(exit, "looking for an image").because(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })
+}
+
+fn failure(finding: Finding) -> Option<Failure> {
+    let subject = finding.name();
+    match finding.verdict {
+        Verdict::Slot(_) | Verdict::Package(_) => None,
+        Verdict::Bad { part, error } => {
+            let step = format!("{subject}: the {part} is not as it was signed");
+            let another_owner = of_another_owner(&*error);
+            let failure = Failure::new(Exit::VerificationFailed, step).because(error);
+            Some(match another_owner {
+                true => failure.hint("if it is another owner's image, name their root key: --root-key FILE"),
+                false => failure,
+            })
+        }
+        Verdict::Unchecked(error) => {
+            // No key: there is something to add. Not readable: another time it may be.
+            let exit = if error.is::<NoKey>() { Exit::NotFound } else { Exit::TryAgain };
+            Some(Failure::new(exit, format!("{subject}: could not be checked")).because(error))
+        }
+    }
+}
+
+/// Whether the key set is signed by a root key that is not trusted here.
+fn of_another_owner(error: &(dyn std::error::Error + 'static)) -> bool {
+    let signed_by_another = |error: &SlotError| {
+        matches!(error, SlotError::KeySet(VerifyKeySetError::Envelope(VerifyEnvelopeError::UnknownKey(_))))
+    };
+    error.downcast_ref::<SlotError>().is_some_and(signed_by_another)
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    let subject = finding.name();
+    match &finding.verdict {
+        Verdict::Slot(verified) => json!({
+            "subject": subject,
+            "verdict": "good",
+            "image": verified.slot.image,
+            "version": verified.slot.version,
+            "board": verified.slot.board,
+            "profile": verified.slot.profile.as_str(),
+            "development_keys": verified.key_set.development,
+            "signed_by": verified.signed_by.to_string(),
+        }),
+        Verdict::Package(package) => json!({
+            "subject": subject,
+            "verdict": "good",
+            "app": package.payload.component,
+            "version": package.payload.version,
+            "arch": package.payload.arch.as_str(),
+            "signed_by": package.signed_by.to_string(),
+        }),
+        Verdict::Bad { part, error } => json!({
+            "subject": subject,
+            "verdict": "bad",
+            "part": part,
+            "reason": explain(&**error),
+        }),
+        Verdict::Unchecked(error) => json!({
+            "subject": subject,
+            "verdict": "unchecked",
+            "reason": explain(&**error),
+        }),
+    }
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let done = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match done {
+        // Whoever read it has seen enough: `nacre image inspect … | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.or_fail(Exit::Internal, || "writing to standard output".to_owned()),
+    }
+}

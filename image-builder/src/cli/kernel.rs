@@ -1,0 +1,139 @@
+//! `nacre kernel`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use nacre_diag::Report;
+use nacre_kernel_config::{KernelRequest, Progress, pin};
+use nacre_manifest::board::{self, Board};
+
+use crate::cache::Cache;
+use crate::failure::{Exit, Failure, OrFail};
+use crate::interrupt::Interrupts;
+use crate::kernel;
+use crate::terminal::Terminal;
+use crate::workspace::Workspace;
+
+/// Arguments of `nacre kernel`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  nacre kernel explain SECCOMP_FILTER")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check that the final configuration is what the fragments ask for.
+    #[command(after_help = "Example:\n  nacre kernel check --board qemu-armv7\n\nEach option that was dropped or \
+        changed is named with the unmet dependency that did it; exit code 65.")]
+    Check(Target),
+    /// Say why a symbol is on or off, who asked for it, and what it depends on.
+    #[command(after_help = "Example:\n  nacre kernel explain IPC_NS")]
+    Explain(Explain),
+    /// Build the kernel into the cache and print where it is.
+    #[command(after_help = "Example:\n  nacre kernel build --board qemu-armv7")]
+    Build(Target),
+    /// Add the installed source package, or a tarball, to the lock file.
+    #[command(after_help = "Examples:\n  nacre kernel pin\n  nacre kernel pin linux-6.12.50.tar.xz")]
+    Pin(Pin),
+}
+
+#[derive(Debug, clap::Args)]
+struct Target {
+    /// The board: a name, or a file.
+    #[arg(long, value_name = "BOARD", default_value = "qemu-armv7")]
+    board: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Explain {
+    /// The symbol, with or without `CONFIG_`.
+    symbol: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, clap::Args)]
+struct Pin {
+    /// A tarball of the kernel's source; without it, the installed Debian package.
+    tarball: Option<PathBuf>,
+}
+
+/// Does it.
+pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
+    let interrupts = Interrupts::catch()?;
+    let here = std::env::current_dir().or_fail(Exit::Internal, || "can't find the current folder".to_owned())?;
+    let workspace = Workspace::find(&[&here])?;
+    let cache = Cache::open()?;
+    match args.command {
+        Command::Check(target) => {
+            let request = target.request(&workspace)?;
+            let found = interrupts
+                .during(|cancel| request.check(cache.root(), &Progress::stderr().with_cancel(cancel)))
+                .map_err(|e| Report::from(&e))?;
+            if let Some(warning) = &found.source.warning {
+                terminal.warning(warning);
+            }
+            write(&format!(
+                "kernel {}: all {} options are as asked, {} are on in all\n{}\n",
+                found.source.version,
+                found.options,
+                found.enabled,
+                found.config.display()
+            ))
+        }
+        Command::Explain(explain) => {
+            let request = explain.target.request(&workspace)?;
+            let explanation = interrupts
+                .during(|cancel| {
+                    let progress = Progress::stderr().with_cancel(cancel);
+                    request.explain(cache.root(), &progress, &explain.symbol)
+                })
+                .map_err(|e| Report::from(&e))?;
+            write(&explanation.to_string())
+        }
+        Command::Build(target) => {
+            let built = kernel::ready(&target.request(&workspace)?, &cache, terminal, &interrupts)?;
+            terminal.notice(&format!("kernel {}, {}", built.release, if built.cached { "from the cache" } else { "built now" }));
+            write(&format!("{}\n", built.image.display()))
+        }
+        Command::Pin(Pin { tarball }) => {
+            let lock = kernel::lock_file(&workspace);
+            let pinned = interrupts
+                .during(|cancel| {
+                    let progress = Progress::stderr().with_cancel(cancel);
+                    pin(&lock, tarball.as_deref(), cache.root(), &progress)
+                })
+                .map_err(|e| Report::from(&e))?;
+            let how = if pinned.unchanged { "was pinned already" } else { "is pinned now" };
+            write(&format!("kernel {} {how}: sha256 {}\n", pinned.source.version, pinned.source.sha256))
+        }
+    }
+}
+
+impl Target {
+    fn request(&self, workspace: &Workspace) -> Result<KernelRequest, Failure> {
+        kernel::request(&self.load(workspace)?, workspace)
+    }
+
+    fn load(&self, workspace: &Workspace) -> Result<Board, Failure> {
+        let named = Path::new(&self.board);
+        let of_checkout = workspace.root().join("recipes/boards").join(format!("{}.yaml", self.board));
+        if of_checkout.is_file() {
+            return Ok(board::load(&of_checkout)?);
+        }
+        if named.is_file() {
+            return Ok(board::load(named)?);
+        }
+        Err(Failure::new(Exit::NotFound, format!("there is no board `{}`", self.board))
+            .hint("name a file in recipes/boards without .yaml, or the path of a board's file"))
+    }
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .or_fail(Exit::Internal, || "writing to standard output failed".to_owned())
+}

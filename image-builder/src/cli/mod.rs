@@ -1,0 +1,79 @@
+//! The command line: one file per subcommand.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::terminal::{ColorChoice, Terminal};
+
+pub mod build;
+pub mod device;
+pub mod image;
+pub mod kernel;
+pub mod key;
+pub mod run;
+
+/// Builds, verifies, boots and watches Nacre images.
+#[derive(Debug, Parser)]
+#[command(name = "nacre", version, propagate_version = true, after_help = EXAMPLES)]
+struct Cli {
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Example:
+  nacre build recipes/images/demo.yaml
+  nacre run out/demo-qemu-armv7
+
+Exit codes: 0 done, 1 internal, 2 usage, 64 refused by policy, 65 bad input, 66 not found,
+69 verification failed, 75 try again.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build a signed image from a recipe.
+    Build(build::Args),
+    /// Verify or inspect a built image.
+    Image(image::Args),
+    /// Verify an image, then boot it in a VM.
+    Run(run::Args),
+    /// Talk to a running device.
+    Device(device::Args),
+    /// Make and show signing keys.
+    Key(key::Args),
+    /// Check, explain and build the kernel.
+    Kernel(kernel::Args),
+}
+
+/// Parses the process's arguments, does what they ask, and prints what went wrong.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version come this way too, with code 0; usage errors have code 2.
+            let code = u8::try_from(e.exit_code()).unwrap_or(2);
+            let _ = e.print();
+            return ExitCode::from(code);
+        }
+    };
+    let terminal = Terminal::new(cli.color);
+    let done = match cli.command {
+        Command::Build(args) => build::execute(args, &terminal),
+        Command::Image(args) => image::execute(args, &terminal),
+        Command::Run(args) => run::execute(args, &terminal),
+        Command::Device(args) => device::execute(args, &terminal),
+        Command::Key(args) => key::execute(args, &terminal),
+        Command::Kernel(args) => kernel::execute(args, &terminal),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let exit = failure.exit();
+            terminal.print(&failure.into_report());
+            exit.into()
+        }
+    }
+}
+

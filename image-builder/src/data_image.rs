@@ -1,0 +1,179 @@
+//! The data partition's first filesystem: ext4 with quota and fs-verity, made without root and always the
+//! same for the same content.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Exit, Failure, OrFail};
+use crate::programs::{self, Program};
+
+/// Block size: small, because most files are, and because fs-verity hashes in blocks of it.
+pub const BLOCK_BYTES: u32 = 1024;
+/// Journal: the least that mke2fs allows at this block size.
+const JOURNAL_MIB: u32 = 1;
+/// Files and folders that there can ever be.
+const INODES: u32 = 256;
+/// Everything is of this second (2025-01-01): mke2fs and debugfs take it from the environment.
+const FAKE_TIME: &str = "1735689600";
+/// What the filesystem uses, and no more: each is in the device's kernel.
+const FEATURES: &str =
+    "none,has_journal,ext_attr,dir_index,filetype,extent,sparse_super,large_file,extra_isize,metadata_csum,verity";
+/// Instead of the host's /etc/mke2fs.conf: what is not on the command line is off.
+const CONFIGURATION: &str = "[defaults]\n\tbase_features = none\n[fs_types]\n\
+    \text4 = {\n\t\tfeatures = none\n\t}\n\tsmall = {\n\t\tinode_size = 256\n\t}\n";
+
+/// One thing in the filesystem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A folder, owned by root, with these permissions.
+    Folder(u32),
+    /// A file, owned by root, with these permissions and the content of a file of the host.
+    File(u32, PathBuf),
+}
+
+/// Content of the filesystem: paths without leading slash, parents before children.
+pub type Content = [(String, Entry)];
+
+/// Makes the filesystem in a new file.
+pub fn write(path: &Path, bytes: u64, uuid: &str, content: &Content, scratch: &Path) -> Result<(), Failure> {
+    let step = || "can't make the data filesystem".to_owned();
+    let file = fs::File::create_new(path).or_fail(Exit::Internal, step)?;
+    file.set_len(bytes).or_fail(Exit::Internal, step)?;
+    let configuration = scratch.join("mke2fs.conf");
+    fs::write(&configuration, CONFIGURATION).or_fail(Exit::Internal, step)?;
+
+    let mut make = Program::Mke2fs.command()?;
+    make.env("MKE2FS_CONFIG", &configuration).env("E2FSPROGS_FAKE_TIME", FAKE_TIME);
+    make.args(["-q", "-F", "-t", "ext4", "-m", "0", "-e", "remount-ro", "-I", "256", "-O", FEATURES, "-L", "data", "-U", uuid]);
+    make.args(["-b", &BLOCK_BYTES.to_string(), "-N", &INODES.to_string()]);
+    make.args(["-J", &format!("size={JOURNAL_MIB}")]);
+    make.arg("-E").arg(format!(
+        "hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0"
+    ));
+    make.arg(path);
+    programs::run(&mut make, step)?;
+
+    let commands = scratch.join("debugfs.commands");
+    fs::write(&commands, script(content)?).or_fail(Exit::Internal, step)?;
+    let mut fill = Program::Debugfs.command()?;
+    fill.env("E2FSPROGS_FAKE_TIME", FAKE_TIME).arg("-w").arg("-f").arg(&commands).arg(path);
+    let filled = programs::run(&mut fill, step);
+    // Not every debugfs ends with an error when a command of its script failed (no space): read back what
+    // was written. What does not fit is said in better words than its own.
+    verify_content(path, content)?;
+    filled?;
+
+    // Last, so that the quota file counts what was written before.
+    let mut quota = Program::Tune2fs.command()?;
+    quota.env("E2FSPROGS_FAKE_TIME", FAKE_TIME).env("MKE2FS_CONFIG", &configuration);
+    quota.args(["-O", "quota", "-Q", "usrquota,^grpquota,^prjquota"]).arg(path);
+    programs::run(&mut quota, step)?;
+
+    check(path)
+}
+
+/// Has e2fsck judge the filesystem, changing nothing.
+pub fn check(path: &Path) -> Result<(), Failure> {
+    let mut judge = Program::E2fsck.command()?;
+    judge.arg("-fn").arg(path);
+    programs::run(&mut judge, || format!("e2fsck finds fault with the data filesystem `{}`", path.display()))?;
+    Ok(())
+}
+
+fn script(content: &Content) -> Result<String, Failure> {
+    let mut script = String::new();
+    for (name, entry) in content {
+        let quoted = quote(name)?;
+        let (mode, kind) = match entry {
+            Entry::Folder(mode) => {
+                let _ = writeln!(script, "mkdir {quoted}");
+                (mode, 0o040_000)
+            }
+            Entry::File(mode, from) => {
+                let _ = writeln!(script, "write {} {quoted}", quote(&from.to_string_lossy())?);
+                (mode, 0o100_000)
+            }
+        };
+        let _ = writeln!(script, "sif {quoted} mode 0{:o}", kind | mode);
+        let _ = writeln!(script, "sif {quoted} uid 0\nsif {quoted} gid 0");
+    }
+    Ok(script)
+}
+
+/// debugfs takes a word in double quotes, and has no way to write a quote inside.
+fn quote(word: &str) -> Result<String, Failure> {
+    if word.chars().any(|c| c == '"' || c.is_control()) {
+        return Err(Failure::new(Exit::BadInput, format!("the path {word:?} has a quote or a control character")));
+    }
+    Ok(format!("\"{word}\""))
+}
+
+fn verify_content(path: &Path, content: &Content) -> Result<(), Failure> {
+    for (name, entry) in content {
+        let Entry::File(_, from) = entry else { continue };
+        let mut read = Program::Debugfs.command()?;
+        read.arg("-R").arg(format!("cat {}", quote(name)?)).arg(path);
+        let found = programs::run(&mut read, || format!("can't read `{name}` of the data filesystem back"))?;
+        let wanted = fs::read(from).or_fail(Exit::Internal, || format!("can't read `{}`", from.display()))?;
+        if found != wanted {
+            let size = wanted.len();
+            return Err(Failure::new(
+                Exit::BadInput,
+                format!("`{name}` of {size} bytes does not fit into the data partition"),
+            )
+            .hint("make the apps smaller, or the board's disk larger"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "6e616372-6500-8000-8000-00000000d474";
+
+    fn make(folder: &Path, name: &str, bytes: u64, package: &[u8]) -> Result<PathBuf, Failure> {
+        let image = folder.join(format!("{name}.app.img"));
+        fs::write(&image, package).unwrap();
+        let content = vec![
+            ("packages".to_owned(), Entry::Folder(0o755)),
+            ("packages/org.nacre.x".to_owned(), Entry::Folder(0o700)),
+            ("packages/org.nacre.x/app.img".to_owned(), Entry::File(0o644, image)),
+        ];
+        let path = folder.join(name);
+        write(&path, bytes, UUID, &content, folder).map(|()| path)
+    }
+
+    #[test]
+    fn data_image_twice_is_the_same_and_has_owners_and_modes() {
+        let folder = tempfile::tempdir().unwrap();
+        let package: Vec<u8> = (0..200_000u32).map(|n| n.to_le_bytes()[1]).collect();
+        let first = make(folder.path(), "first", 7 << 20, &package).unwrap();
+        let second = make(folder.path(), "second", 7 << 20, &package).unwrap();
+        assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
+
+        let stat = |name: &str| {
+            let mut command = Program::Debugfs.command().unwrap();
+            command.arg("-R").arg(format!("stat {name}")).arg(&first);
+            String::from_utf8(programs::run(&mut command, || "stat".into()).unwrap()).unwrap()
+        };
+        let file = stat("packages/org.nacre.x/app.img");
+        assert!(file.contains("Mode:  0644") && file.contains("User:     0   Group:     0"), "{file}");
+        assert!(stat("packages/org.nacre.x").contains("Mode:  0700"));
+    }
+
+    #[test]
+    fn data_image_too_small_for_its_content_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = make(folder.path(), "small", 2 << 20, &vec![7; 3 << 20]).unwrap_err();
+        assert!(failure.to_string().contains("does not fit"), "{failure}");
+    }
+
+    #[test]
+    fn data_image_path_with_a_quote_is_refused() {
+        assert!(quote("a\"b").is_err() && quote("a\nb").is_err());
+        assert_eq!(quote("a b").unwrap(), "\"a b\"");
+    }
+}

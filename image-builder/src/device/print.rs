@@ -1,0 +1,195 @@
+//! A device's answers: tables for people, JSON lines for programs.
+//!
+//! What a device says is untrusted text: nothing in it reaches the terminal as a command.
+
+use nacre_wire::channel::{Info, LogLine};
+use nacre_wire::status::{AppState, AppStatus};
+use serde_json::{Value, json};
+
+use super::table::{columns, time};
+use crate::run::console::printable;
+
+/// The running image, for people.
+pub fn info(info: &Info) -> String {
+    let stats = &info.stats;
+    let profile = if info.development { "development" } else { "production" };
+    let keys =
+        if info.development_keys { "development keys, which protect nothing" } else { "the owner's keys" };
+    let row = |name: &str, value: String| [name.to_owned(), value];
+    columns(&[
+        row("image", format!("{} {}", clean(&info.image), clean(&info.version))),
+        row("board", clean(&info.board)),
+        row("kernel", clean(&info.kernel)),
+        row("slot", clean(&info.slot)),
+        row("profile", profile.to_owned()),
+        row("signed with", keys.to_owned()),
+        row("uptime", time(stats.uptime_ms)),
+        row("CPU busy", percent(stats.cpu_busy_ms, stats.cpu_total_ms)),
+        row("memory", format!("{} KiB free of {} KiB", stats.memory_available_kib, stats.memory_total_kib)),
+    ])
+}
+
+/// The running image, for programs.
+pub fn info_json(info: &Info) -> Value {
+    json!({
+        "image": info.image,
+        "version": info.version,
+        "board": info.board,
+        "kernel": info.kernel,
+        "slot": info.slot,
+        "development": info.development,
+        "development_keys": info.development_keys,
+        "uptime_ms": info.stats.uptime_ms,
+        "cpu_busy_ms": info.stats.cpu_busy_ms,
+        "cpu_total_ms": info.stats.cpu_total_ms,
+        "memory_total_kib": info.stats.memory_total_kib,
+        "memory_available_kib": info.stats.memory_available_kib,
+    })
+}
+
+/// Every app, for people.
+pub fn apps(apps: &[AppStatus]) -> String {
+    let heading = ["APP", "VERSION", "STATE", "SINCE", "RESTARTS", "MEMORY"].map(str::to_owned);
+    let rows = apps.iter().map(|app| {
+        let memory = if app.memory_kib == 0 { "-".to_owned() } else { format!("{} KiB", app.memory_kib) };
+        [
+            clean(&app.app),
+            clean(&app.version),
+            state(app.state).to_owned(),
+            time(app.since_ms),
+            app.restarts.to_string(),
+            memory,
+        ]
+    });
+    let mut out = columns(&std::iter::once(heading).chain(rows).collect::<Vec<_>>());
+    for app in apps {
+        if let Some(end) = &app.last_end {
+            out.push_str(&format!("{}: last run ended: {}\n", clean(&app.app), clean(end)));
+        }
+    }
+    out
+}
+
+/// One app, for programs.
+pub fn app_json(app: &AppStatus) -> Value {
+    json!({
+        "app": app.app,
+        "version": app.version,
+        "state": state(app.state),
+        "since_ms": app.since_ms,
+        "restarts": app.restarts,
+        "memory_kib": app.memory_kib,
+        "last_end": app.last_end,
+    })
+}
+
+/// A log line, for people: as on the console.
+pub fn log(line: &LogLine) -> String {
+    let source = line.source.rsplit('.').next().unwrap_or(&line.source);
+    let (s, ms) = (line.uptime_ms / 1000, line.uptime_ms % 1000);
+    format!("[{s:5}.{ms:03}] {}: {}", clean(source), clean(&line.text))
+}
+
+/// A log line, for programs.
+pub fn log_json(line: &LogLine) -> Value {
+    json!({
+        "number": line.number,
+        "uptime_ms": line.uptime_ms,
+        "source": line.source,
+        "text": line.text,
+    })
+}
+
+fn state(state: AppState) -> &'static str {
+    match state {
+        AppState::Running => "running",
+        AppState::Backoff => "backoff",
+        AppState::Stopping => "stopping",
+        AppState::Stopped => "stopped",
+        AppState::Done => "done",
+        AppState::Failed => "failed",
+        AppState::Refused => "refused",
+    }
+}
+
+fn clean(text: &str) -> String {
+    printable(text.as_bytes())
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    match part.saturating_mul(100).checked_div(whole) {
+        Some(percent) => format!("{percent}%"),
+        None => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nacre_wire::status::Stats;
+
+    fn status() -> AppStatus {
+        AppStatus {
+            app: "org.nacre.recorder".into(),
+            version: "1.0.0".into(),
+            state: AppState::Running,
+            restarts: 2,
+            memory_kib: 412,
+            since_ms: 62_000,
+            last_end: Some("signal 11 (SIGSEGV)".into()),
+        }
+    }
+
+    #[test]
+    fn apps_table_shows_state_and_last_end() {
+        let idle = AppStatus { memory_kib: 0, last_end: None, state: AppState::Done, ..status() };
+        assert_eq!(
+            apps(&[status(), idle]),
+            "\
+APP                 VERSION  STATE    SINCE   RESTARTS  MEMORY
+org.nacre.recorder  1.0.0    running  1m 02s  2         412 KiB
+org.nacre.recorder  1.0.0    done     1m 02s  2         -
+org.nacre.recorder: last run ended: signal 11 (SIGSEGV)
+"
+        );
+        assert_eq!(app_json(&status())["state"], "running");
+    }
+
+    #[test]
+    fn info_says_which_keys_and_fits_the_terminal() {
+        let stats = Stats {
+            uptime_ms: 12_000,
+            cpu_busy_ms: 3000,
+            cpu_total_ms: 12_000,
+            memory_total_kib: 20_000,
+            memory_available_kib: 9_000,
+        };
+        let running = Info {
+            image: "demo".into(),
+            version: "0.1.0".into(),
+            board: "qemu-armv7".into(),
+            kernel: "6.12.117".into(),
+            slot: "a".into(),
+            development: true,
+            development_keys: true,
+            stats,
+        };
+        let text = info(&running);
+        assert!(text.contains("signed with  development keys, which protect nothing\n"), "{text}");
+        assert!(text.contains("CPU busy     25%\n"), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        let none = Info { stats: Stats { cpu_total_ms: 0, ..stats }, ..running };
+        assert!(info(&none).contains("CPU busy     -\n"));
+    }
+
+    #[test]
+    fn log_line_looks_like_the_console_and_cannot_command_the_terminal() {
+        let line = LogLine {
+            number: 1,
+            uptime_ms: 12_345,
+            source: "org.nacre.reporter".into(),
+            text: "\u{1b}[2Jhello\u{7}".into(),
+        };
+        assert_eq!(log(&line), "[   12.345] reporter: hello\\u{7}");
+    }
+}

@@ -1,0 +1,139 @@
+//! The first stage, played on the host: verify slot a, take its kernel, make its command line.
+
+use std::path::{Path, PathBuf};
+
+use nacre_manifest::board::Board;
+use nacre_verify::digest::Digest;
+use nacre_verify::key::PublicKey;
+use nacre_verify::slot::{
+    HashedPart, RenderCommandLineError, SlotError, SlotLetter, VerifiedSlot, VerifyOptions,
+};
+
+use crate::inspect::check::verify_with_any;
+use crate::inspect::file::FileRange;
+use crate::inspect::partitions::{self, ReadPartitionsError};
+
+/// The only slot that is started while there are no updates.
+const SLOT: (&str, SlotLetter) = ("slot-a", SlotLetter::A);
+
+/// What may be started.
+#[derive(Debug)]
+pub(crate) struct Bootable {
+    /// The slot it comes from.
+    pub(crate) slot: VerifiedSlot,
+    /// The kernel's bytes, as they were signed.
+    pub(crate) kernel: Vec<u8>,
+    /// The device tree's bytes, as they were signed; none where the machine supplies one.
+    pub(crate) device_tree: Vec<u8>,
+    /// The kernel's command line.
+    pub(crate) command_line: String,
+}
+
+/// Why nothing is started.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyDiskError {
+    /// No partition table.
+    #[error("finding slot a on the disk")]
+    Partitions(#[from] ReadPartitionsError),
+    /// A table without the slot.
+    #[error("the disk has no partition `{}`", SLOT.0)]
+    NoSlot,
+    /// There is no key to verify it with.
+    #[error("there is no root key to verify the image with")]
+    NoRootKey,
+    /// The slot cannot be read.
+    #[error("reading slot a of `{path}`")]
+    Read {
+        /// The disk.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The slot is not as its owner made it, or not for this board.
+    #[error("slot a is refused")]
+    Refused(#[source] SlotError),
+    /// A part was changed while it was looked at.
+    #[error("the {0} in slot a changed after it was verified")]
+    Changed(&'static str),
+    /// The partition has no proper UUID.
+    #[error("making the kernel's command line")]
+    CommandLine(#[from] RenderCommandLineError),
+}
+
+/// Verifies slot a of a disk for a board.
+pub(crate) fn verify(disk: &Path, board: &Board, roots: &[PublicKey]) -> Result<Bootable, VerifyDiskError> {
+    let read = |source| VerifyDiskError::Read { path: disk.to_owned(), source };
+    let partitions = partitions::read(disk)?;
+    let partition = partitions.iter().find(|p| p.name == SLOT.0).ok_or(VerifyDiskError::NoSlot)?;
+    let mut file = partition.open(disk).map_err(read)?;
+    let options = VerifyOptions {
+        board: Some(&board.board),
+        arch: board.arch.as_str().parse().ok(),
+        ..VerifyOptions::default()
+    };
+    let slot = verify_with_any(&mut file, roots, &options)
+        .ok_or(VerifyDiskError::NoRootKey)?
+        .map_err(VerifyDiskError::Refused)?;
+    let parts = &slot.slot.parts;
+    let kernel = take(&file, &parts.kernel).map_err(read)?.ok_or(VerifyDiskError::Changed("kernel"))?;
+    let device_tree =
+        take(&file, &parts.device_tree).map_err(read)?.ok_or(VerifyDiskError::Changed("device tree"))?;
+    let command_line = slot.slot.render_command_line(&partition.uuid, SLOT.1)?;
+    Ok(Bootable { slot, kernel, device_tree, command_line })
+}
+
+/// Reads a part and holds what was read, not what was verified before, against its hash.
+fn take(file: &FileRange, part: &HashedPart) -> std::io::Result<Option<Vec<u8>>> {
+    let bytes = file.read(part.offset, part.bytes)?;
+    Ok((Digest::of(&bytes) == part.sha256).then_some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::tests::{slot, trust, write_disk};
+    use crate::run::tests::BOARD;
+
+    fn board(text: &str) -> Board {
+        nacre_manifest::board::parse(text, "board.yaml").unwrap()
+    }
+
+    #[test]
+    fn first_stage_takes_what_was_signed_and_names_the_partition() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("disk.img");
+        write_disk(&disk, &slot().1);
+        let bootable = verify(&disk, &board(BOARD), &trust().roots).unwrap();
+        assert_eq!(bootable.kernel, [7; 10_000]);
+        assert_eq!(bootable.device_tree, [8; 100]);
+        let uuid = crate::guid::derive("qemu-armv7", "demo", "slot-a");
+        assert_eq!(bootable.command_line.matches(&format!("PARTUUID={uuid}")).count(), 3);
+        assert!(bootable.command_line.ends_with(" nacre.slot=a"));
+    }
+
+    #[test]
+    fn first_stage_refuses_a_changed_slot_another_board_and_other_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("disk.img");
+        let (_, mut bytes) = slot();
+        write_disk(&disk, &bytes);
+        let roots = trust().roots;
+        let other = board(&BOARD.replace("qemu-armv7", "other"));
+        assert!(matches!(
+            verify(&disk, &other, &roots),
+            Err(VerifyDiskError::Refused(SlotError::WrongTarget { what: "board", .. }))
+        ));
+        assert!(matches!(
+            verify(&disk, &board(BOARD), roots.get(..1).unwrap()),
+            Err(VerifyDiskError::Refused(SlotError::KeySet(_)))
+        ));
+        assert!(matches!(verify(&disk, &board(BOARD), &[]), Err(VerifyDiskError::NoRootKey)));
+        bytes[4096] ^= 1;
+        std::fs::remove_file(&disk).unwrap();
+        write_disk(&disk, &bytes);
+        assert!(matches!(
+            verify(&disk, &board(BOARD), &roots),
+            Err(VerifyDiskError::Refused(SlotError::RootFilesystem { block: 1 }))
+        ));
+    }
+}

@@ -1,0 +1,159 @@
+//! The command line of QEMU for a board.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use nacre_manifest::board::Board;
+
+/// What runs the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accelerator {
+    /// QEMU's own translation: works everywhere.
+    Tcg,
+    /// The host's processor.
+    Kvm,
+}
+
+/// Files and sockets of one VM, in a private folder with a short path.
+#[derive(Debug)]
+pub(crate) struct Files {
+    folder: tempfile::TempDir,
+}
+
+impl Files {
+    /// Makes the folder, with mode 0700. A socket's path has at most 108 bytes (`unix(7)`), so a long
+    /// `TMPDIR` is not used.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        const LONGEST: usize = 70;
+        let usual = std::env::temp_dir();
+        let parent = if usual.as_os_str().len() <= LONGEST { usual } else { PathBuf::from("/tmp") };
+        Ok(Self { folder: tempfile::Builder::new().prefix("nacre-").tempdir_in(parent)? })
+    }
+
+    /// The kernel.
+    pub(crate) fn kernel(&self) -> PathBuf {
+        self.folder.path().join("kernel")
+    }
+
+    /// The device tree.
+    pub(crate) fn device_tree(&self) -> PathBuf {
+        self.folder.path().join("device-tree")
+    }
+
+    /// QEMU's control socket.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.folder.path().join("control")
+    }
+
+    /// QEMU's end of the device channel.
+    pub(crate) fn port(&self) -> PathBuf {
+        self.folder.path().join("port")
+    }
+
+    /// The shared device channel.
+    pub(crate) fn device(&self) -> PathBuf {
+        self.folder.path().join("device.sock")
+    }
+}
+
+/// What differs between one start and another.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    /// The disk.
+    pub(crate) disk: &'a Path,
+    /// Memory in MiB.
+    pub(crate) memory_mib: u64,
+    /// The kernel's command line.
+    pub(crate) command_line: &'a str,
+    /// Whether the slot has a device tree.
+    pub(crate) has_device_tree: bool,
+    /// What runs the guest.
+    pub(crate) accelerator: Accelerator,
+}
+
+/// QEMU's arguments: the board's, then those that every VM has. It starts paused and ends instead of
+/// restarting the guest, so that nothing starts unverified.
+pub(crate) fn arguments(board: &Board, files: &Files, start: &Start<'_>) -> Vec<OsString> {
+    let mut line: Vec<OsString> = board.qemu.args.iter().map(OsString::from).collect();
+    let mut add = |words: &[&str]| line.extend(words.iter().map(OsString::from));
+    add(&["-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot", "-S"]);
+    add(&[
+        "-accel",
+        match start.accelerator {
+            Accelerator::Tcg => "tcg",
+            Accelerator::Kvm => "kvm",
+        },
+    ]);
+    add(&["-m", &format!("{}M", start.memory_mib)]);
+    add(&["-append", start.command_line]);
+    add(&["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
+    add(&["-device", &format!("{},drive=disk", board.qemu.disk_device)]);
+    add(&["-device", &board.qemu.serial_device]);
+    add(&["-device", "virtserialport,chardev=device,name=nacre.device"]);
+    add(&["-mon", "chardev=control,mode=control"]);
+    let mut add_path = |option: &str, before: &str, path: &Path| {
+        line.push(option.into());
+        line.push(with_path(before, path));
+    };
+    add_path("-drive", "if=none,id=disk,format=raw,file=", start.disk);
+    add_path("-chardev", "socket,id=control,server=on,wait=off,path=", &files.control());
+    add_path("-chardev", "socket,id=device,server=on,wait=off,path=", &files.port());
+    line.extend(["-kernel".into(), files.kernel().into_os_string()]);
+    if start.has_device_tree {
+        line.extend(["-dtb".into(), files.device_tree().into_os_string()]);
+    }
+    line
+}
+
+/// An option of QEMU that ends with a path, in which a comma is written twice.
+fn with_path(option: &str, path: &Path) -> OsString {
+    let mut out = option.as_bytes().to_vec();
+    for &byte in path.as_os_str().as_bytes() {
+        out.push(byte);
+        if byte == b',' {
+            out.push(byte);
+        }
+    }
+    OsString::from_vec(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_begin_with_the_boards_and_never_restart_by_themselves() {
+        let board = nacre_manifest::board::parse(crate::run::tests::BOARD, "board.yaml").unwrap();
+        let files = Files::new().unwrap();
+        let mut start = Start {
+            disk: Path::new("/a,b/disk.img"),
+            memory_mib: 24,
+            command_line: "console=ttyAMA0 nacre.slot=a",
+            has_device_tree: false,
+            accelerator: Accelerator::Tcg,
+        };
+        let words = |start: &Start<'_>| -> Vec<String> {
+            arguments(&board, &files, start).into_iter().map(|word| word.into_string().unwrap()).collect()
+        };
+        let line = words(&start);
+        assert_eq!(line.get(..2).unwrap(), ["-machine", "virt,highmem=off"]);
+        let value = |option: &str| line.iter().skip_while(|word| *word != option).nth(1).cloned();
+        assert_eq!(value("-m").as_deref(), Some("24M"));
+        assert_eq!(value("-append").as_deref(), Some("console=ttyAMA0 nacre.slot=a"));
+        assert_eq!(value("-drive").as_deref(), Some("if=none,id=disk,format=raw,file=/a,,b/disk.img"));
+        assert_eq!(value("-nic").as_deref(), Some("none"));
+        assert!(line.iter().any(|word| word == "-no-reboot"));
+        assert_eq!(value("-dtb"), None);
+        start.has_device_tree = true;
+        assert!(words(&start).iter().any(|word| word == "-dtb"));
+    }
+
+    #[test]
+    fn sockets_have_paths_that_fit_an_address() {
+        let files = Files::new().unwrap();
+        for path in [files.control(), files.port(), files.device()] {
+            assert!(path.as_os_str().len() < 108, "{}", path.display());
+        }
+    }
+}

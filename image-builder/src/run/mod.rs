@@ -1,0 +1,201 @@
+//! Booting an image in a VM: the part of the first stage, played on the host.
+//!
+//! Nothing runs that was not verified: QEMU ends where a machine would restart, and each start begins with
+//! [`first_stage`], on the disk as the guest left it.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nacre_manifest::board::Board;
+use nacre_verify::key::PublicKey;
+use regex::Regex;
+
+mod channel;
+pub(crate) mod console;
+mod first_stage;
+mod kvm;
+mod machine;
+mod qmp;
+mod vm;
+mod watch;
+mod work_disk;
+
+pub use first_stage::VerifyDiskError;
+pub use vm::{Events, StartVmError};
+pub use work_disk::{DiskState, FolderLock, PrepareDiskError, prepare};
+
+use crate::device::locate::socket_link;
+use channel::SharedChannel;
+use first_stage::Bootable;
+use machine::{Accelerator, Files, Start};
+use qmp::GuestEnd;
+use vm::Vm;
+use watch::{Watched, Watcher};
+
+/// A VM that is to be run.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// The output folder; its lock is held.
+    pub dir: &'a Path,
+    /// The VM's disk.
+    pub disk: &'a Path,
+    /// QEMU.
+    pub program: &'a Path,
+    /// The board.
+    pub board: &'a Board,
+    /// Root keys that the image may be signed with.
+    pub roots: &'a [PublicKey],
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Ends the run as soon as a console line matches.
+    pub expect: Option<&'a Regex>,
+    /// Ends the run when it passes.
+    pub deadline: Option<Instant>,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// A console line matched.
+    Matched,
+    /// The device switched itself off.
+    PoweredOff,
+    /// The deadline passed.
+    TimedOut,
+    /// The person stopped it.
+    Interrupted,
+}
+
+/// What is worth saying during a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The slot is good and will be started.
+    Verified {
+        /// Image, version and board.
+        what: String,
+        /// Whether its keys are a development set.
+        development_keys: bool,
+    },
+    /// The device restarts; slot a is verified again. With the kernel's reason after a panic.
+    Restarts(Option<String>),
+}
+
+/// Why a VM could not be run to an end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The slot may not be started.
+    #[error("verifying the image")]
+    Verify(#[from] VerifyDiskError),
+    /// QEMU did not start.
+    #[error("starting the VM")]
+    Start(#[from] StartVmError),
+    /// A file or socket of the VM could not be made.
+    #[error("{step}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// QEMU ended by itself.
+    #[error("QEMU ended: {0}")]
+    QemuEnded(String),
+}
+
+/// Runs the VM until there is a reason to end it. Console lines go to `out`.
+///
+/// # Errors
+/// When the image is refused, or QEMU does not do its part.
+pub fn run(
+    run: &Run<'_>,
+    events: &Events,
+    out: &mut dyn Write,
+    notify: &mut dyn FnMut(Notice),
+) -> Result<Ended, RunError> {
+    let files = Files::new().map_err(|source| RunError::Io { step: "making a private folder", source })?;
+    // QEMU takes what stands before a colon in a relative path for a protocol.
+    let disk =
+        std::path::absolute(run.disk).map_err(|source| RunError::Io { step: "finding the disk", source })?;
+    let mut watcher = Watcher::new(out, run.expect, run.deadline);
+    let mut accelerator = None;
+    loop {
+        let bootable = first_stage::verify(run.disk, run.board, run.roots)?;
+        let slot = &bootable.slot.slot;
+        notify(Notice::Verified {
+            what: format!("{} {} for {}", slot.image, slot.version, slot.board),
+            development_keys: bootable.slot.key_set.development,
+        });
+        put(&files, &bootable)
+            .map_err(|source| RunError::Io { step: "writing the kernel for QEMU", source })?;
+        let mut start = Start {
+            disk: &disk,
+            memory_mib: run.memory_mib,
+            command_line: &bootable.command_line,
+            has_device_tree: !bootable.device_tree.is_empty(),
+            accelerator: Accelerator::Tcg,
+        };
+        start.accelerator =
+            *accelerator.get_or_insert_with(|| kvm::choose(run.program, run.board, &files, &start));
+        let line = machine::arguments(run.board, &files, &start);
+        let mut vm = Vm::start(run.program, &line, &files.control(), &events.sender)?;
+        let channel = Channel::open(run.dir, &files)
+            .map_err(|source| RunError::Io { step: "opening the device channel", source })?;
+        vm.resume(&events.sender)?;
+        let watched = watcher.watch(&events.receiver);
+        let complaints = vm.end();
+        drop(channel);
+        // What the guest said before it was ended belongs to this start, not to the next.
+        let interrupted = watcher.drain(&events.receiver);
+        match watched {
+            Watched::Matched => return Ok(Ended::Matched),
+            Watched::TimedOut => return Ok(Ended::TimedOut),
+            Watched::Interrupted => return Ok(Ended::Interrupted),
+            Watched::Ended(Some(GuestEnd::PowerOff)) => return Ok(Ended::PoweredOff),
+            Watched::Ended(_) if interrupted => return Ok(Ended::Interrupted),
+            Watched::Ended(Some(GuestEnd::Reset)) => {
+                notify(Notice::Restarts(watcher.panic().map(str::to_owned)));
+            }
+            Watched::Ended(Some(GuestEnd::Other(reason))) => return Err(RunError::QemuEnded(reason)),
+            Watched::Ended(None) => {
+                let reason = if complaints.is_empty() { "it gave no reason".to_owned() } else { complaints };
+                return Err(RunError::QemuEnded(reason));
+            }
+        }
+    }
+}
+
+fn put(files: &Files, bootable: &Bootable) -> io::Result<()> {
+    std::fs::write(files.kernel(), &bootable.kernel)?;
+    std::fs::write(files.device_tree(), &bootable.device_tree)
+}
+
+/// The shared device channel, with the link by which clients find it.
+struct Channel {
+    link: PathBuf,
+    _shared: SharedChannel,
+}
+
+impl Channel {
+    fn open(dir: &Path, files: &Files) -> io::Result<Self> {
+        let shared = SharedChannel::open(UnixStream::connect(files.port())?, &files.device())?;
+        let link = socket_link(dir);
+        match std::fs::remove_file(&link) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        std::os::unix::fs::symlink(files.device(), &link)?;
+        Ok(Self { link, _shared: shared })
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        // Left behind it leads nowhere, which a client takes for "no VM runs".
+        let _ = std::fs::remove_file(&self.link);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

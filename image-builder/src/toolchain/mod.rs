@@ -1,0 +1,164 @@
+//! The device toolchain: a cargo that makes static programs for the board's architecture.
+//!
+//! Two ways lead to it, tried in this order. [`prebuilt`]: the compiler in `PATH` has a standard library for
+//! the target (`rustup target add`). [`from_source`]: Debian's compiler makes the standard library from its
+//! sources, once per machine.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nacre_verify::digest::Digest;
+
+use crate::cache::Cache;
+use crate::failure::{Exit, Failure, OrFail};
+use crate::progress::Step;
+
+mod architecture;
+mod artifacts;
+mod from_source;
+mod prebuilt;
+
+pub use architecture::Architecture;
+
+/// A cargo that is ready to build for one architecture.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    /// The architecture.
+    pub architecture: &'static Architecture,
+    /// What was found, for `--verbose` and for the record beside an image.
+    pub description: String,
+    cargo: PathBuf,
+    environment: Vec<(&'static str, OsString)>,
+    arguments: Vec<String>,
+    rustflags: Vec<String>,
+    target_folder: PathBuf,
+}
+
+/// One thing to build.
+#[derive(Debug, Clone)]
+pub struct Job<'a> {
+    /// Folder with the `Cargo.toml`.
+    pub folder: &'a Path,
+    /// Packages of the workspace; none means the package in the folder.
+    pub packages: &'a [&'a str],
+    /// Cargo features (`package/feature`).
+    pub features: &'a [&'a str],
+    /// Whether `Cargo.lock` must already be right.
+    pub locked: bool,
+}
+
+/// The profile `device`, said on the command line so that apps outside this workspace have it as well.
+const PROFILE: [&str; 7] = [
+    "profile.device.inherits=\"release\"",
+    "profile.device.opt-level=\"z\"",
+    "profile.device.lto=\"fat\"",
+    "profile.device.codegen-units=1",
+    "profile.device.panic=\"abort\"",
+    "profile.device.strip=true",
+    "profile.device.debug=false",
+];
+
+/// Variables of cargo and rustup that may come through; all others would change what is built.
+const KEPT_VARIABLES: [&str; 7] =
+    ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
+
+impl Toolchain {
+    /// Finds the toolchain for an architecture. `checkout` is the folder of the sources, absolute.
+    pub fn find(architecture: &'static Architecture, cache: &Cache, checkout: &Path) -> Result<Self, Failure> {
+        if let Some(found) = prebuilt::find(architecture, cache, checkout)? {
+            return Ok(found);
+        }
+        from_source::find(architecture, cache)
+    }
+
+    /// Builds all binaries of the job and copies them into `into`; returns name and path of each.
+    ///
+    /// Other builds on this machine wait meanwhile: they share the folder in which cargo works.
+    pub fn build(&self, job: &Job, into: &Path, step: &Step) -> Result<BTreeMap<String, PathBuf>, Failure> {
+        let lock_path = self.target_folder.join("nacre.lock");
+        let prepare = || format!("can't use the build folder `{}`", self.target_folder.display());
+        fs::create_dir_all(&self.target_folder).or_fail(Exit::Internal, prepare)?;
+        let lock = File::create(&lock_path).or_fail(Exit::Internal, prepare)?;
+        lock.lock().or_fail(Exit::Internal, prepare)?;
+
+        let mut command = self.command();
+        command.current_dir(job.folder).arg("build").args(["--profile", "device", "--bins"]);
+        command.args(["--target", self.architecture.target]).args(&self.arguments);
+        command.arg("--message-format=json-render-diagnostics");
+        for package in job.packages {
+            command.args(["--package", package]);
+        }
+        if !job.features.is_empty() {
+            command.args(["--features", &job.features.join(",")]);
+        }
+        if job.locked {
+            command.arg("--locked");
+        }
+        let built = artifacts::run(&mut command, step)
+            .map_err(|e| Failure::new(Exit::BadInput, format!("can't build `{}`", job.folder.display())).because(e))?;
+
+        fs::create_dir_all(into).or_fail(Exit::Internal, || format!("can't make `{}`", into.display()))?;
+        let mut copied = BTreeMap::new();
+        for (name, from) in built {
+            let to = into.join(&name);
+            fs::copy(&from, &to).or_fail(Exit::Internal, || format!("can't copy `{}`", from.display()))?;
+            copied.insert(name, to);
+        }
+        Ok(copied)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.cargo);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let kept = KEPT_VARIABLES.iter().any(|k| text.starts_with(k));
+            if (text.starts_with("CARGO") || text.starts_with("RUST")) && !kept {
+                command.env_remove(&name);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env("CARGO_ENCODED_RUSTFLAGS", self.rustflags.join("\x1f"));
+        command.env("CARGO_TARGET_DIR", &self.target_folder).env("CARGO_TERM_COLOR", "never");
+        command.env("CARGO_INCREMENTAL", "0").env("SOURCE_DATE_EPOCH", "0");
+        command.stdin(Stdio::null());
+        for line in PROFILE {
+            command.args(["--config", line]);
+        }
+        command
+    }
+}
+
+/// Flags that every program for the device is compiled with. They are the same in every checkout, so that
+/// nothing is built twice, and they keep the machine's folders out of the programs.
+fn common_rustflags(architecture: &Architecture, hidden: &[(&Path, &str)]) -> Vec<String> {
+    let mut flags =
+        vec![format!("-Ctarget-cpu={}", architecture.cpu), "-Ctarget-feature=+crt-static".to_owned()];
+    flags.extend(hidden.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
+    flags
+}
+
+/// Cargo's home, whose path dependencies' sources would otherwise carry into programs.
+fn cargo_home() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("CARGO_HOME").or_else(|| set("HOME").map(|h| h.join(".cargo"))).unwrap_or_else(|| PathBuf::from("/.cargo"))
+}
+
+/// A folder in the cache for what is made from these parts (compiler, flags).
+fn target_folder(
+    architecture: &Architecture,
+    cache: &Cache,
+    parts: &[&str],
+) -> Result<PathBuf, Failure> {
+    let id = Digest::of(parts.join("\0").as_bytes()).to_string();
+    let short = id.get(..12).unwrap_or_default();
+    cache.folder(Path::new("device").join(format!("{}-{short}", architecture.target)))
+}
+
+/// `rustc -vV` of a compiler, or nothing if it doesn't run.
+fn compiler_version(rustc: &Path) -> Option<String> {
+    let output = Command::new(rustc).arg("-vV").stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,64 @@
+//! The checkout that holds the sources of the device's programs, boards and kernel fragments.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Exit, Failure};
+
+/// A checkout of Nacre.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// `$NACRE_SOURCE`, else the nearest checkout above one of `starts`, in that order.
+    pub fn find(starts: &[&Path]) -> Result<Self, Failure> {
+        if let Some(named) = std::env::var_os("NACRE_SOURCE").filter(|v| !v.is_empty()) {
+            let root = PathBuf::from(named);
+            return match is_checkout(&root).then(|| root.canonicalize()) {
+                Some(Ok(root)) => Ok(Self { root }),
+                _ => Err(Failure::new(
+                    Exit::NotFound,
+                    format!("NACRE_SOURCE is `{}`, which is not a checkout of Nacre", root.display()),
+                )),
+            };
+        }
+        for start in starts {
+            let Ok(start) = start.canonicalize() else { continue };
+            if let Some(root) = start.ancestors().find(|p| is_checkout(p)) {
+                return Ok(Self { root: root.to_owned() });
+            }
+        }
+        Err(Failure::new(Exit::NotFound, "found no checkout of Nacre above the recipe or the current folder")
+            .hint("set NACRE_SOURCE to the folder of your checkout"))
+    }
+
+    /// Its top folder, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+fn is_checkout(folder: &Path) -> bool {
+    folder.join("image-builder").is_dir()
+        && folder.join("kernel-config").is_dir()
+        && std::fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|t| t.contains("[workspace]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workspace_above_a_nested_folder_is_found() {
+        let top = tempfile::tempdir().unwrap();
+        for folder in ["image-builder", "kernel-config", "recipes/images"] {
+            std::fs::create_dir_all(top.path().join(folder)).unwrap();
+        }
+        let nested = top.path().join("recipes/images");
+        assert!(Workspace::find(&[&nested]).is_err(), "no Cargo.toml yet");
+        std::fs::write(top.path().join("Cargo.toml"), "[workspace]\n").unwrap();
+        let found = Workspace::find(&[Path::new("/nonexistent"), &nested]).unwrap();
+        assert_eq!(found.root(), top.path().canonicalize().unwrap());
+    }
+}
