@@ -1,1 +1,21 @@
 //! What the app manager does next: (state, event, now) to (state, actions); no I/O, no clock.
+//!
+//! - [`lifecycle`]: one app from its package to its end; [`fleet`]: all of them, shutdown, failed boot;
+//! - [`peers`] and [`grants`]: what apps may ask of each other and of the OS;
+//! - [`log_ring`], [`log_intake`], [`log_line`]: lines from untrusted bytes, kept within a bound.
+#![forbid(unsafe_code)]
+
+pub mod backoff;
+pub mod critical;
+pub mod end;
+pub mod fleet;
+pub mod grants;
+pub mod lifecycle;
+pub mod log_intake;
+pub mod log_line;
+pub mod log_ring;
+pub mod peers;
+pub mod uptime;
+
+pub use fleet::AppIndex;
+pub use uptime::Uptime;

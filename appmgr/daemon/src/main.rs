@@ -1,3 +1,54 @@
 //! The app manager: package store, cgroups, log capture, device channel.
+//!
+//! Started by init as root. One thread waits for everything; what to do next is decided in
+//! `nacre-appmgr-core`. After SIGTERM it stops all apps and exits with 0.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod app_requests;
+mod app_runs;
+mod app_socket;
+mod cause_chain;
+mod cgroup;
+mod channel_commands;
+mod clock;
+mod daemon;
+mod data_folder;
+mod device_channel;
+mod device_nodes;
+mod event_loop;
+mod image;
+mod launch;
+mod log;
+mod log_capture;
+mod package_mount;
+mod package_store;
+mod paths;
+mod process;
+mod slot;
+mod startup;
+mod stats;
+mod uids;
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use cause_chain::CauseChain;
+use daemon::Daemon;
+use log::Log;
+use paths::Paths;
+
+fn main() -> ExitCode {
+    match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            Log::new(Box::new(io::stdout())).own(&CauseChain(&*error).to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work() -> Result<(), Box<dyn Error>> {
+    let log = Log::new(Box::new(io::stdout()));
+    Ok(Daemon::start(Paths::device(), log)?.run()?)
+}

@@ -41,7 +41,8 @@ pub enum Ask {
         #[cbor(n(1), with = "minicbor::bytes")]
         payload: Vec<u8>,
     },
-    /// Answer a call that was delivered as [`Message::Called`].
+    /// Answer a call that was delivered as [`Message::Called`]; the reply is [`Outcome::Done`], or
+    /// [`Outcome::Invalid`] if nobody waits for it any more.
     #[n(3)]
     Answer {
         /// Number of the call.
@@ -66,7 +67,7 @@ pub enum Message {
         #[n(1)]
         outcome: Outcome,
     },
-    /// A peer calls; answer with [`Ask::Answer`].
+    /// A peer calls; answer with [`Ask::Answer`]. Calls come on the app's oldest open connection.
     #[n(1)]
     Called {
         /// Number of the call, to be given back in the answer.
@@ -96,7 +97,7 @@ pub enum Outcome {
     /// The peer's answer to a call.
     #[n(3)]
     Answer(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
-    /// Not allowed; the text names the manifest line that would allow it.
+    /// Not allowed; the text is what was asked, and the manifest line that would allow it: `stats — add …`.
     #[n(4)]
     Denied(#[n(0)] String),
     /// The peer is not running, or did not answer in time; may succeed later.

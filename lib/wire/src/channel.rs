@@ -34,10 +34,11 @@ pub enum Command {
     /// Image, version, board, figures.
     #[n(0)]
     Info,
-    /// State of every app.
+    /// State of every app; [`Answer::Done`] if there is none.
     #[n(1)]
     Apps,
-    /// Log lines after the given number, then (with `follow`) each new one until [`Command::Cancel`].
+    /// Log lines after the given number, then (with `follow`) each new one until [`Command::Cancel`]. The
+    /// last answer is [`Answer::Done`].
     #[n(2)]
     Logs {
         /// Only lines with a greater number; 0 for all that is kept.
@@ -62,7 +63,7 @@ pub enum Command {
     /// Orderly reboot.
     #[n(6)]
     Reboot,
-    /// End what the request with this number still does.
+    /// End what the request with this number still does: it gets [`Answer::Done`] as its last answer.
     #[n(7)]
     Cancel(#[n(0)] u32),
     /// Orderly power-off.
@@ -160,7 +161,8 @@ pub struct LogLine {
     /// Component id of the app, or `appmgr`, `init`.
     #[n(2)]
     pub source: String,
-    /// The text, without line feed; control characters are escaped by who prints it.
+    /// The text, without line feed and with control characters escaped. Who prints it escapes again: a
+    /// device is not trusted with the terminal.
     #[n(3)]
     pub text: String,
 }

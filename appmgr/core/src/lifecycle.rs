@@ -1,0 +1,345 @@
+//! One app from its package to its end.
+//!
+//! ```text
+//!            Start                Started             Ended (policy: again)
+//! Stopped ──────────▶ Starting ──────────▶ Running ───────────────────────▶ Backoff ──timer──▶ Starting
+//!    ▲                                        │  └─ Ended ──▶ Done | Failed
+//!    └── Ended ── Stopping ◀── Stop, Restart ─┘
+//! ```
+
+use std::time::Duration;
+
+use nacre_manifest::device::{Restart, RestartPolicy};
+use nacre_wire::status::AppState;
+
+use crate::backoff::{Backoff, Verdict};
+use crate::end::End;
+use crate::uptime::{Readable, Uptime};
+
+/// Time that an app has to end by itself after SIGTERM.
+pub const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Pause before a group that is still there is killed once more.
+pub const KILL_AGAIN: Duration = Duration::from_secs(1);
+
+/// What happened to an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Its package was refused, with the reason.
+    Refused(String),
+    /// The app itself runs now, in this process.
+    Started {
+        /// Its process id.
+        pid: i32,
+    },
+    /// Its process is gone, or there never was one ([`End::NotStarted`]).
+    Ended(End),
+    /// Time has passed; does something only if [`Lifecycle::deadline`] is reached.
+    Timer,
+    /// A person or the boot wants it up.
+    Start,
+    /// A person wants it down.
+    Stop,
+    /// A person wants it stopped and started.
+    Restart,
+    /// A person wants it killed as if it had crashed.
+    Kill,
+    /// The device goes down: no app is started any more.
+    Shutdown,
+}
+
+/// What to do for an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Launch it; answered by [`Event::Started`] or [`Event::Ended`].
+    Start,
+    /// Send SIGTERM to its process.
+    SignalTerm,
+    /// Kill every process of its cgroup.
+    KillGroup,
+    /// Write a line to the log in its name.
+    Log(String),
+}
+
+/// Where an app is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Down on request, or not started yet.
+    Stopped,
+    /// Launched; the launcher has not handed over yet.
+    Starting,
+    /// Running in this process.
+    Running {
+        /// Its process id.
+        pid: i32,
+    },
+    /// Down until this time.
+    Backoff {
+        /// When it is started again.
+        until: Uptime,
+    },
+    /// Asked to end.
+    Stopping {
+        /// When its group is killed, or killed once more.
+        kill_at: Uptime,
+        /// What follows.
+        then: AfterStop,
+    },
+    /// Ended, and the policy leaves it so.
+    Done,
+    /// Ended too often.
+    Failed,
+    /// Its package was refused, with the reason.
+    Refused(String),
+}
+
+/// What follows a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterStop {
+    /// It stays down.
+    Down,
+    /// It is started.
+    Start,
+}
+
+/// One app's state and history.
+#[derive(Debug, Clone)]
+pub struct Lifecycle {
+    name: String,
+    policy: RestartPolicy,
+    backoff: Backoff,
+    state: State,
+    since: Uptime,
+    restarts: u32,
+    last_end: Option<String>,
+    closing: bool,
+}
+
+impl Lifecycle {
+    /// An app that is down. `name` is what a person types to start it.
+    pub fn new(name: &str, restart: &Restart, now: Uptime) -> Self {
+        Self {
+            name: name.to_owned(),
+            policy: restart.policy,
+            backoff: Backoff::new(restart),
+            state: State::Stopped,
+            since: now,
+            restarts: 0,
+            last_end: None,
+            closing: false,
+        }
+    }
+
+    /// Where it is.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Since when it is there.
+    pub fn since(&self) -> Uptime {
+        self.since
+    }
+
+    /// How often it was started again since boot.
+    pub fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    /// How its last run ended, if one did.
+    pub fn last_end(&self) -> Option<&str> {
+        self.last_end.as_deref()
+    }
+
+    /// The state in the words of the wire.
+    pub fn app_state(&self) -> AppState {
+        match self.state {
+            State::Stopped => AppState::Stopped,
+            State::Starting | State::Running { .. } => AppState::Running,
+            State::Backoff { .. } => AppState::Backoff,
+            State::Stopping { .. } => AppState::Stopping,
+            State::Done => AppState::Done,
+            State::Failed => AppState::Failed,
+            State::Refused(_) => AppState::Refused,
+        }
+    }
+
+    /// Why its package was refused, if it was.
+    pub fn refusal(&self) -> Option<&str> {
+        match &self.state {
+            State::Refused(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Whether a process of it may exist.
+    pub fn has_process(&self) -> bool {
+        matches!(self.state, State::Starting | State::Running { .. } | State::Stopping { .. })
+    }
+
+    /// When [`Event::Timer`] does something next.
+    pub fn deadline(&self) -> Option<Uptime> {
+        match self.state {
+            State::Backoff { until } => Some(until),
+            State::Stopping { kill_at, .. } => Some(kill_at),
+            _ => None,
+        }
+    }
+
+    /// Takes an event.
+    pub fn step(&mut self, event: Event, now: Uptime) -> Vec<Action> {
+        match event {
+            Event::Refused(why) => self.refuse(why, now),
+            Event::Started { pid } => self.started(pid, now),
+            Event::Ended(end) => self.ended(&end, now),
+            Event::Timer => self.timer(now),
+            Event::Start => self.start(now),
+            Event::Stop => self.stop(AfterStop::Down, now),
+            Event::Restart => self.stop(AfterStop::Start, now),
+            Event::Kill => match self.state {
+                State::Starting | State::Running { .. } => vec![Action::KillGroup],
+                _ => vec![],
+            },
+            Event::Shutdown => {
+                self.closing = true;
+                self.stop(AfterStop::Down, now)
+            }
+        }
+    }
+
+    fn enter(&mut self, state: State, now: Uptime) {
+        self.state = state;
+        self.since = now;
+    }
+
+    fn refuse(&mut self, why: String, now: Uptime) -> Vec<Action> {
+        let line = format!("package refused: {why}");
+        self.enter(State::Refused(why), now);
+        vec![Action::Log(line)]
+    }
+
+    fn launch(&mut self, now: Uptime) -> Vec<Action> {
+        self.enter(State::Starting, now);
+        vec![Action::Start]
+    }
+
+    fn started(&mut self, pid: i32, now: Uptime) -> Vec<Action> {
+        if self.state != State::Starting {
+            return vec![];
+        }
+        self.enter(State::Running { pid }, now);
+        vec![Action::Log(format!("started (pid {pid})"))]
+    }
+
+    fn start(&mut self, now: Uptime) -> Vec<Action> {
+        match &mut self.state {
+            _ if self.closing => vec![],
+            State::Stopped | State::Backoff { .. } | State::Done | State::Failed => {
+                self.backoff.forget();
+                self.launch(now)
+            }
+            State::Stopping { then, .. } => {
+                *then = AfterStop::Start;
+                vec![]
+            }
+            State::Starting | State::Running { .. } | State::Refused(_) => vec![],
+        }
+    }
+
+    fn stop(&mut self, then: AfterStop, now: Uptime) -> Vec<Action> {
+        let then = if self.closing { AfterStop::Down } else { then };
+        match &mut self.state {
+            State::Running { .. } => {
+                self.enter(State::Stopping { kill_at: now.after(STOP_GRACE), then }, now);
+                vec![Action::SignalTerm]
+            }
+            // Only the launcher is there: it has nothing to put in order.
+            State::Starting => {
+                self.enter(State::Stopping { kill_at: now.after(KILL_AGAIN), then }, now);
+                vec![Action::KillGroup]
+            }
+            State::Stopping { then: planned, .. } => {
+                *planned = then;
+                vec![]
+            }
+            State::Refused(_) => vec![],
+            State::Stopped | State::Backoff { .. } | State::Done | State::Failed => match then {
+                AfterStop::Start => self.start(now),
+                AfterStop::Down => {
+                    self.enter(State::Stopped, now);
+                    vec![]
+                }
+            },
+        }
+    }
+
+    fn timer(&mut self, now: Uptime) -> Vec<Action> {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return vec![];
+        }
+        match &mut self.state {
+            State::Backoff { .. } => {
+                self.restarts = self.restarts.saturating_add(1);
+                self.launch(now)
+            }
+            State::Stopping { kill_at, .. } => {
+                *kill_at = now.after(KILL_AGAIN);
+                vec![Action::Log("did not stop in time; killed".into()), Action::KillGroup]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn ended(&mut self, end: &End, now: Uptime) -> Vec<Action> {
+        let ran = match self.state {
+            State::Running { .. } => now.since(self.since),
+            State::Starting => Duration::ZERO,
+            State::Stopping { then, .. } => {
+                self.last_end = Some(end.to_string());
+                self.enter(State::Stopped, now);
+                let mut actions = vec![Action::Log(format!("stopped ({end})"))];
+                if then == AfterStop::Start {
+                    actions.extend(self.start(now));
+                }
+                return actions;
+            }
+            _ => return vec![],
+        };
+        self.last_end = Some(end.to_string());
+        let again = match self.policy {
+            RestartPolicy::Always => true,
+            RestartPolicy::OnFailure => end.is_failure(),
+            RestartPolicy::Never => false,
+        };
+        if !again {
+            self.enter(State::Done, now);
+            let policy = match self.policy {
+                RestartPolicy::Never => "never",
+                _ => "on-failure",
+            };
+            return vec![Action::Log(format!("{end}; stays down (restart policy {policy})"))];
+        }
+        let (limit, window) = self.backoff.limit();
+        let window = Readable(window);
+        match self.backoff.after_run(ran, now) {
+            Verdict::Again { pause, number } => {
+                self.enter(State::Backoff { until: now.after(pause) }, now);
+                let pause = Readable(pause);
+                vec![Action::Log(format!(
+                    "{end}; starts again in {pause} (restart {number} of {limit} in {window})"
+                ))]
+            }
+            Verdict::StaysDown => {
+                self.enter(State::Failed, now);
+                vec![Action::Log(format!(
+                    "{end}; stays down: its limit of {limit} restarts in {window} is reached; start it with \
+                     `nacre device start {}`",
+                    self.name
+                ))]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;

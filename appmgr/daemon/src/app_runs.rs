@@ -1,0 +1,147 @@
+//! Runs of apps: start, output, end.
+
+use std::os::fd::AsFd;
+
+use nacre_appmgr_core::Uptime;
+use nacre_appmgr_core::end::End;
+use nacre_appmgr_core::fleet::AppIndex;
+use nacre_appmgr_core::lifecycle::Event;
+use nacre_appmgr_core::log_intake::RATE;
+
+use crate::cause_chain::CauseChain;
+use crate::clock;
+use crate::daemon::Daemon;
+use crate::event_loop::{EventLoop, Interest, Source};
+use crate::launch::launch;
+use crate::log_capture::Captured;
+use crate::process::{Handover, Process};
+
+impl Daemon {
+    /// Launches an app and waits for what becomes of it.
+    pub(crate) fn start_app(&mut self, app: AppIndex) {
+        let Some(slot) = self.slots.get_mut(app.0) else { return };
+        let Some(installed) = &slot.installed else { return };
+        let oom_kills = installed.cgroup.oom_kills();
+        match launch(&installed.spec, &installed.cgroup) {
+            Ok(launched) => {
+                slot.slowed = false;
+                slot.denials = Vec::new();
+                slot.paused_until = None;
+                let process = slot.process.insert(Process::new(launched, oom_kills));
+                if let Err(error) = watch(&self.events, process, app) {
+                    // Nobody would see its end: it is ended here and now.
+                    let killed = installed.cgroup.kill();
+                    slot.process = None;
+                    let text = format!("wait for it: {error}");
+                    if let Err(error) = killed {
+                        self.log_for(app, &format!("not killed: {error}"));
+                    }
+                    self.happen(app, Event::Ended(End::NotStarted(text)));
+                }
+            }
+            Err(error) => {
+                let text = CauseChain(&error).to_string();
+                self.happen(app, Event::Ended(End::NotStarted(text)));
+            }
+        }
+    }
+
+    /// The launcher says something, or has handed over to the app.
+    pub(crate) fn read_report(&mut self, app: AppIndex) {
+        let Some(process) = self.slots.get_mut(app.0).and_then(|slot| slot.process.as_mut()) else { return };
+        // With a report of failure, the end of the process follows and tells it.
+        if process.hand_over() == Handover::Done {
+            let pid = process.pid;
+            self.happen(app, Event::Started { pid });
+        }
+    }
+
+    /// Takes what an app has written, within its budget.
+    pub(crate) fn read_output(&mut self, app: AppIndex, pipe: usize) {
+        let now = clock::now();
+        let Some(slot) = self.slots.get_mut(app.0) else { return };
+        let Some(place) = slot.process.as_mut().and_then(|process| process.output.get_mut(pipe)) else {
+            return;
+        };
+        let Some(capture) = place else { return };
+        let mut lines = match capture.read() {
+            Captured::Nothing => return,
+            Captured::Closed => {
+                self.events.remove(capture.as_fd());
+                place.take().map(crate::log_capture::Capture::finish).unwrap_or_default()
+            }
+            Captured::Some { bytes, lines } => {
+                slot.budget.spend(bytes, lines.len(), now);
+                lines
+            }
+        };
+        if slot.paused_until.is_none()
+            && let Some(until) = slot.budget.pause_until(now)
+        {
+            slot.paused_until = Some(until);
+            if let Some(process) = &slot.process {
+                for capture in process.output.iter().flatten() {
+                    self.events.remove(capture.as_fd());
+                }
+            }
+            if !slot.slowed {
+                slot.slowed = true;
+                lines.push(format!("(writes faster than {RATE} bytes a second for long: it is slowed down)"));
+            }
+        }
+        for line in lines {
+            self.log_for(app, &line);
+        }
+    }
+
+    /// Reads again from apps whose pause is over.
+    pub(crate) fn resume_outputs(&mut self, now: Uptime) {
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            if slot.paused_until.is_some_and(|until| until <= now) {
+                slot.paused_until = None;
+                if let Some(process) = &slot.process
+                    && let Err(error) = watch_output(&self.events, process, AppIndex(at))
+                {
+                    let source = std::rc::Rc::clone(&slot.source);
+                    self.log.line(now, &source, &format!("its output is no longer read: {error}"));
+                }
+            }
+        }
+    }
+
+    /// The process has ended: takes its last words, its connections, and tells the fleet how.
+    pub(crate) fn reap(&mut self, app: AppIndex) {
+        let Some(slot) = self.slots.get_mut(app.0) else { return };
+        let (Some(process), Some(installed)) = (&mut slot.process, &slot.installed) else { return };
+        let Some(end) = process.end(|| installed.cgroup.oom_kills()) else { return };
+        let output = std::mem::take(&mut process.output);
+        slot.process = None;
+        slot.paused_until = None;
+        for line in output.into_iter().flatten().flat_map(crate::log_capture::Capture::finish) {
+            self.log_for(app, &line);
+        }
+        for connection in self.connections.all_of(app) {
+            self.connections.close(connection);
+        }
+        let replies = self.broker.app_ended(app);
+        self.reply_all(replies);
+        self.happen(app, Event::Ended(end));
+    }
+}
+
+fn watch(events: &EventLoop, process: &Process, app: AppIndex) -> nix::Result<()> {
+    events.add(process.pidfd(), Source::Process(app), Interest::Read)?;
+    if let Some(report) = process.report() {
+        events.add(report, Source::Report(app), Interest::Read)?;
+    }
+    watch_output(events, process, app)
+}
+
+fn watch_output(events: &EventLoop, process: &Process, app: AppIndex) -> nix::Result<()> {
+    for (pipe, capture) in process.output.iter().enumerate() {
+        if let Some(capture) = capture {
+            events.add(capture.as_fd(), Source::Output(app, pipe), Interest::Read)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What an app may use up: its group in cgroup v2 (kernel: `admin-guide/cgroup-v2.rst`).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use nacre_manifest::device::Limits;
+
+/// Controllers that apps are held by.
+const CONTROLLERS: &str = "+memory +pids +cpu";
+
+/// Period over which `cpu.max` is counted, in microseconds: the kernel's default.
+const CPU_PERIOD_US: u64 = 100_000;
+
+/// Smallest quota that the kernel takes, in microseconds.
+const CPU_QUOTA_MIN_US: u64 = 1_000;
+
+/// A file of a cgroup could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{step} {}", .path.display())]
+pub(crate) struct CgroupError {
+    step: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Makes the tree ready: controllers for the apps, and a leaf for the app manager itself. Gives the folder
+/// that the apps' groups go into.
+pub(crate) fn prepare(root: &Path) -> Result<PathBuf, CgroupError> {
+    let (system, apps) = (root.join("system"), root.join("apps"));
+    create(&system)?;
+    write(&system.join("cgroup.procs"), &std::process::id().to_string())?;
+    write(&root.join("cgroup.subtree_control"), CONTROLLERS)?;
+    create(&apps)?;
+    write(&apps.join("cgroup.subtree_control"), CONTROLLERS)?;
+    Ok(apps)
+}
+
+/// The group of one app.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    path: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes the group with its limits, and empties it: an earlier app manager may have left processes.
+    pub(crate) fn create(path: PathBuf, limits: &Limits) -> Result<Self, CgroupError> {
+        create(&path)?;
+        let group = Self { path };
+        group.kill()?;
+        for (file, value) in settings(limits) {
+            write(&group.path.join(file), &value)?;
+        }
+        // Only there in kernels with swap.
+        match write(&group.path.join("memory.swap.max"), "0") {
+            Err(error) if error.source.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(group),
+        }
+    }
+
+    /// Its folder, for starting a process in it.
+    pub(crate) fn open(&self) -> Result<OwnedFd, CgroupError> {
+        let open = File::open(&self.path);
+        open.map(OwnedFd::from).map_err(|source| CgroupError {
+            step: "open",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Kills every process in it.
+    pub(crate) fn kill(&self) -> Result<(), CgroupError> {
+        write(&self.path.join("cgroup.kill"), "1")
+    }
+
+    /// Memory charged to it, in KiB.
+    pub(crate) fn memory_kib(&self) -> u32 {
+        let bytes: u64 = self.read("memory.current").trim().parse().unwrap_or(0);
+        u32::try_from(bytes / 1024).unwrap_or(u32::MAX)
+    }
+
+    /// How often the kernel killed in it for want of memory.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        oom_kills(&self.read("memory.events"))
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path.join(file)).unwrap_or_default()
+    }
+}
+
+fn settings(limits: &Limits) -> [(&'static str, String); 4] {
+    let quota = u64::from(limits.cpu_permille).saturating_mul(CPU_PERIOD_US / 1000).max(CPU_QUOTA_MIN_US);
+    [
+        ("memory.max", limits.memory_bytes.to_string()),
+        ("memory.oom.group", "1".into()),
+        ("pids.max", limits.tasks.to_string()),
+        ("cpu.max", format!("{quota} {CPU_PERIOD_US}")),
+    ]
+}
+
+fn oom_kills(events: &str) -> u64 {
+    let count = |line: &str| match line.split_once(' ') {
+        Some(("oom_kill" | "oom_group_kill", count)) => count.parse().unwrap_or(0),
+        _ => 0u64,
+    };
+    events.lines().map(count).fold(0, u64::saturating_add)
+}
+
+fn create(path: &Path) -> Result<(), CgroupError> {
+    match fs::create_dir(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(CgroupError { step: "create", path: path.into(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write(path: &Path, value: &str) -> Result<(), CgroupError> {
+    let open = OpenOptions::new().write(true).open(path);
+    open.and_then(|mut file| file.write_all(value.as_bytes())).map_err(|source| CgroupError {
+        step: "write",
+        path: path.into(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { memory_bytes: 4 << 20, tasks: 8, cpu_permille: 250, open_files: 32, tmp_bytes: 262_144 };
+
+    fn fake(dir: &Path, files: &[&str]) {
+        fs::create_dir_all(dir).unwrap();
+        for file in files {
+            fs::write(dir.join(file), "").unwrap();
+        }
+    }
+
+    #[test]
+    fn group_created_has_the_limits_of_the_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("org.nacre.a");
+        fake(&path, &["memory.max", "memory.oom.group", "pids.max", "cpu.max", "cgroup.kill"]);
+        Cgroup::create(path.clone(), &LIMITS).unwrap();
+        for (file, value) in [
+            ("memory.max", "4194304"),
+            ("memory.oom.group", "1"),
+            ("pids.max", "8"),
+            ("cpu.max", "25000 100000"),
+            ("cgroup.kill", "1"),
+        ] {
+            assert_eq!(fs::read_to_string(path.join(file)).unwrap(), value, "{file}");
+        }
+        assert!(!path.join("memory.swap.max").exists());
+    }
+
+    #[test]
+    fn group_without_a_controller_is_an_error_that_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fake(&path, &["memory.max", "memory.oom.group", "cpu.max", "cgroup.kill"]);
+        let error = Cgroup::create(path, &LIMITS).unwrap_err();
+        assert!(error.to_string().ends_with("a/pids.max"), "{error}");
+    }
+
+    #[test]
+    fn tiny_cpu_share_is_the_least_that_the_kernel_takes() {
+        let [.., (_, cpu)] = settings(&Limits { cpu_permille: 1, ..LIMITS });
+        assert_eq!(cpu, "1000 100000");
+    }
+
+    #[test]
+    fn oom_kills_are_counted_from_both_lines() {
+        assert_eq!(oom_kills("low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 1\n"), 2);
+        assert_eq!(oom_kills(""), 0);
+    }
+}

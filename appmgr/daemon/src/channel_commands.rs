@@ -1,0 +1,145 @@
+//! What a person asks through the device channel.
+
+use nacre_appmgr_core::fleet::{Wish, WishError};
+use nacre_wire::channel::{Answer, Command, Info, Request, VERSION};
+use nix::sys::signal::Signal;
+
+use crate::clock;
+use crate::daemon::Daemon;
+
+/// Requests served before the apps get their turn.
+const AT_ONCE: usize = 16;
+
+impl Daemon {
+    /// Serves the requests that are there.
+    pub(crate) fn serve_channel(&mut self) {
+        for _ in 0..AT_ONCE {
+            let Some(request) = self.channel.as_mut().and_then(|channel| channel.next_request()) else {
+                return;
+            };
+            self.command(request);
+        }
+    }
+
+    fn command(&mut self, request: Request) {
+        let Request { version, session, id, command } = request;
+        if version != VERSION {
+            return self.answer(session, id, Answer::WrongVersion(VERSION));
+        }
+        match command {
+            Command::Info => {
+                let info = self.info();
+                self.answer(session, id, Answer::Info(info));
+            }
+            Command::Apps => self.answer_apps(session, id),
+            Command::Logs { after, follow, app } => {
+                self.answer_logs(session, id, after, follow, app.as_deref())
+            }
+            Command::Start(app) => self.wish(session, id, &app, Wish::Start),
+            Command::Stop(app) => self.wish(session, id, &app, Wish::Stop),
+            Command::Restart(app) => self.wish(session, id, &app, Wish::Restart),
+            Command::Kill(app) if self.image.info.development => self.wish(session, id, &app, Wish::Kill),
+            Command::Kill(_) => {
+                let reason = "only a development image kills apps by hand; `stop` and `restart` work";
+                self.answer(session, id, Answer::Refused(reason.into()));
+            }
+            Command::Reboot => self.end(session, id, "reboot", Signal::SIGTERM),
+            Command::PowerOff => self.end(session, id, "power-off", Signal::SIGUSR1),
+            Command::Cancel(other) => {
+                if let Some(channel) = &mut self.channel {
+                    channel.cancel(other);
+                }
+                self.answer(session, id, Answer::Done);
+            }
+        }
+    }
+
+    fn answer(&mut self, session: u32, id: u32, answer: Answer) {
+        if let Some(channel) = &mut self.channel {
+            channel.answer(session, id, false, answer);
+        }
+    }
+
+    fn info(&mut self) -> Info {
+        let image = &self.image;
+        Info {
+            image: image.info.image.clone(),
+            version: image.info.version.clone(),
+            board: image.info.board.clone(),
+            kernel: image.kernel.clone(),
+            slot: image.slot.clone(),
+            development: image.info.development,
+            development_keys: image.info.development_keys,
+            stats: self.stats.read(clock::now()),
+        }
+    }
+
+    fn answer_apps(&mut self, session: u32, id: u32) {
+        let statuses = self.statuses(clock::now());
+        let Some(channel) = &mut self.channel else { return };
+        let mut left = statuses.len();
+        if left == 0 {
+            channel.answer(session, id, false, Answer::Done);
+        }
+        for status in statuses {
+            left -= 1;
+            channel.answer(session, id, left > 0, Answer::App(status));
+        }
+    }
+
+    fn answer_logs(&mut self, session: u32, id: u32, after: u64, follow: bool, app: Option<&str>) {
+        let source = match app {
+            None => None,
+            // Not an app, and yet a source of lines.
+            Some("appmgr") => Some("appmgr".to_owned()),
+            Some(name) => match self.fleet.find(name) {
+                Ok(index) => self.fleet.get(index).map(|(id, _)| id.to_string()),
+                Err(error) => return self.answer(session, id, refusal(error)),
+            },
+        };
+        let until = (!follow).then_some(self.log.ring().last_number());
+        let Some(channel) = &mut self.channel else { return };
+        if !channel.stream_log(id, after, until, source) {
+            channel.answer(
+                session,
+                id,
+                false,
+                Answer::Refused("too many requests for the log are open".into()),
+            );
+        }
+    }
+
+    fn wish(&mut self, session: u32, id: u32, app: &str, wish: Wish) {
+        let answer = match self.fleet.wish(app, wish, clock::now()) {
+            Ok(orders) => {
+                let what = match wish {
+                    Wish::Start => "start",
+                    Wish::Stop => "stop",
+                    Wish::Restart => "restart",
+                    Wish::Kill => "kill",
+                };
+                self.log.own(&format!("{what} {app}: asked through the device channel"));
+                self.perform(orders);
+                Answer::Done
+            }
+            Err(error) => refusal(error),
+        };
+        self.answer(session, id, answer);
+    }
+
+    fn end(&mut self, session: u32, id: u32, what: &str, signal: Signal) {
+        self.log.own(&format!("{what}: asked through the device channel"));
+        self.answer(session, id, Answer::Done);
+        if let Some(channel) = &mut self.channel {
+            channel.flush();
+        }
+        self.ask_init(signal);
+    }
+}
+
+fn refusal(error: WishError) -> Answer {
+    match error {
+        WishError::NotFound(text) => Answer::NotFound(text),
+        WishError::Refused(text) => Answer::Refused(text),
+    }
+}

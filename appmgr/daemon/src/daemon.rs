@@ -1,0 +1,154 @@
+//! The app manager at work: one thread, one loop.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use nacre_appmgr_core::Uptime;
+use nacre_appmgr_core::fleet::{AppIndex, Fleet, Order};
+use nacre_appmgr_core::lifecycle::{Action, Event};
+use nacre_appmgr_core::log_line::printable;
+use nacre_appmgr_core::peers::Broker;
+use nacre_wire::status::AppStatus;
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::Pid;
+
+use crate::app_socket::{Connections, Listener};
+use crate::clock;
+use crate::device_channel::Channel;
+use crate::event_loop::{EventLoop, Source};
+use crate::image::Image;
+use crate::log::Log;
+use crate::slot::Slot;
+use crate::stats::StatsReader;
+
+/// Everything the app manager knows and holds.
+pub(crate) struct Daemon {
+    pub(crate) image: Image,
+    pub(crate) log: Log,
+    pub(crate) fleet: Fleet,
+    pub(crate) broker: Broker,
+    /// One for each app of the fleet, at the same place.
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) by_uid: BTreeMap<u32, AppIndex>,
+    pub(crate) events: EventLoop,
+    pub(crate) signals: SignalFd,
+    pub(crate) listener: Listener,
+    pub(crate) connections: Connections,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) stats: StatsReader,
+}
+
+impl Daemon {
+    /// Works until every app is stopped after SIGTERM.
+    pub(crate) fn run(mut self) -> nix::Result<()> {
+        loop {
+            let now = clock::now();
+            let due = self.fleet.timer(now);
+            self.perform(due);
+            let expired = self.broker.expire(now);
+            self.reply_all(expired);
+            self.resume_outputs(now);
+            if self.fleet.is_down() {
+                self.log.own("all apps are stopped");
+                return Ok(());
+            }
+            if let Some(channel) = &mut self.channel {
+                channel.pump(self.log.ring());
+            }
+            let until = self.next_deadline(now);
+            for source in self.events.wait(clock::now(), until)? {
+                self.dispatch(source);
+            }
+            self.serve_channel();
+        }
+    }
+
+    fn next_deadline(&self, now: Uptime) -> Option<Uptime> {
+        let behind = self.channel.as_ref().is_some_and(Channel::is_behind);
+        let paused = self.slots.iter().filter_map(|slot| slot.paused_until).min();
+        [behind.then_some(now), self.fleet.deadline(), self.broker.deadline(), paused]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn dispatch(&mut self, source: Source) {
+        match source {
+            Source::Signals => self.take_signals(),
+            Source::Listener => self.accept(),
+            // Served after each turn of the loop.
+            Source::Channel => {}
+            Source::Connection(id) => self.serve_connection(id),
+            Source::Process(app) => self.reap(app),
+            Source::Report(app) => self.read_report(app),
+            Source::Output(app, pipe) => self.read_output(app, pipe),
+        }
+    }
+
+    fn take_signals(&mut self) {
+        while let Ok(Some(_)) = self.signals.read_signal() {
+            self.log.own("going down: all apps are stopped");
+            let orders = self.fleet.shut_down(clock::now());
+            self.perform(orders);
+        }
+    }
+
+    /// Does what the fleet decided.
+    pub(crate) fn perform(&mut self, orders: Vec<Order>) {
+        for order in orders {
+            match order {
+                Order::Log(text) => self.log.own(&text),
+                Order::Reboot => self.ask_init(Signal::SIGTERM),
+                Order::App(app, action) => self.act(app, action),
+            }
+        }
+    }
+
+    fn act(&mut self, app: AppIndex, action: Action) {
+        match action {
+            Action::Log(text) => self.log_for(app, &printable(text.as_bytes())),
+            Action::Start => self.start_app(app),
+            Action::SignalTerm => {
+                if let Some(process) = self.slots.get_mut(app.0).and_then(|slot| slot.process.as_mut()) {
+                    process.terminate();
+                }
+            }
+            Action::KillGroup => {
+                let installed = self.slots.get(app.0).and_then(|slot| slot.installed.as_ref());
+                if let Some(Err(error)) = installed.map(|installed| installed.cgroup.kill()) {
+                    self.log_for(app, &format!("not killed: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Gives an event to the fleet and does what follows from it.
+    pub(crate) fn happen(&mut self, app: AppIndex, event: Event) {
+        let orders = self.fleet.step(app, event, clock::now());
+        self.perform(orders);
+    }
+
+    /// A line in an app's name; `text` is printable.
+    pub(crate) fn log_for(&mut self, app: AppIndex, text: &str) {
+        if let Some(slot) = self.slots.get(app.0) {
+            let source = Rc::clone(&slot.source);
+            self.log.line(clock::now(), &source, text);
+        }
+    }
+
+    /// State of every app.
+    pub(crate) fn statuses(&self, now: Uptime) -> Vec<AppStatus> {
+        let each = self.fleet.iter().zip(&self.slots);
+        each.map(|((_, _, lifecycle), slot)| slot.status(lifecycle, now)).collect()
+    }
+
+    /// Asks PID 1 for the end: SIGTERM reboots, SIGUSR1 powers off.
+    pub(crate) fn ask_init(&mut self, signal: Signal) {
+        match kill(Pid::from_raw(1), signal) {
+            Ok(()) | Err(Errno::EINTR) => {}
+            Err(error) => self.log.own(&format!("ask init for the end: {error}")),
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! The device channel's port: frames in, frames out, one client at a time.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nacre_appmgr_core::log_ring::LogRing;
+use nacre_wire::channel::{Answer, LogLine, Request, Response};
+use nacre_wire::frame::{self, FrameReader};
+use nacre_wire::message;
+use nix::fcntl::OFlag;
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+
+use crate::image::kernel_argument;
+
+/// Name of the virtio serial port that belongs to the channel.
+const PORT: &str = "nacre.device";
+
+/// Bytes kept for a client that reads slowly, before requests and log lines wait: a few long frames.
+const MOST_OUT: usize = 12 * 1024;
+
+/// Requests taken from one reading at most; frames behind them are dropped.
+const MOST_REQUESTS: usize = 32;
+
+/// Readings for one request: who sends noise without end gets no more than its turn.
+const READS_AT_ONCE: usize = 16;
+
+/// Requests for log lines that may be open.
+const MOST_STREAMS: usize = 4;
+
+/// A stream that reads and writes without blocking.
+pub(crate) trait Port: Read + Write + AsFd {}
+impl<T: Read + Write + AsFd> Port for T {}
+
+/// A request for log lines that is not at its end.
+#[derive(Debug)]
+struct Stream {
+    id: u32,
+    /// Number of the last line sent.
+    after: u64,
+    /// Number of the last line to send; `None` follows for ever.
+    until: Option<u64>,
+    source: Option<String>,
+}
+
+/// The port, its client's session and what waits to be sent.
+pub(crate) struct Channel {
+    port: Box<dyn Port>,
+    frames: FrameReader,
+    requests: VecDeque<Request>,
+    out: VecDeque<u8>,
+    session: Option<u32>,
+    streams: Vec<Stream>,
+    /// The last reading gave something, so there may be more.
+    more_to_read: bool,
+}
+
+/// Opens the channel's port: the one that the kernel's command line names as `nacre.channel=/dev/…`, else
+/// the virtio port of that name; `None` if the machine has neither.
+pub(crate) fn open() -> Option<io::Result<File>> {
+    let path = match kernel_argument("nacre.channel") {
+        Some(path) => PathBuf::from(path),
+        None => virtio_port(Path::new("/sys/class/virtio-ports"))?,
+    };
+    Some(open_port(&path))
+}
+
+fn open_port(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let port = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path)?;
+    // A serial line changes bytes and echoes them unless told not to; other ports have no such modes.
+    if let Ok(mut modes) = tcgetattr(&port) {
+        cfmakeraw(&mut modes);
+        tcsetattr(&port, SetArg::TCSANOW, &modes)?;
+    }
+    Ok(port)
+}
+
+fn virtio_port(class: &Path) -> Option<PathBuf> {
+    for entry in fs::read_dir(class).ok()?.flatten() {
+        let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
+        if name.trim_end() == PORT {
+            return Some(Path::new("/dev").join(entry.file_name()));
+        }
+    }
+    None
+}
+
+impl Channel {
+    /// Speaks over a port.
+    pub(crate) fn new(port: Box<dyn Port>) -> Self {
+        Self {
+            port,
+            frames: FrameReader::new(),
+            requests: VecDeque::new(),
+            out: VecDeque::new(),
+            session: None,
+            streams: Vec::new(),
+            more_to_read: false,
+        }
+    }
+
+    /// Whether [`Channel::next_request`] is worth another call before anything happens.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.out.len() < MOST_OUT && (self.more_to_read || !self.requests.is_empty())
+    }
+
+    /// The next request, while there is room for its answers. What was meant for an earlier client ends
+    /// when a new one speaks.
+    pub(crate) fn next_request(&mut self) -> Option<Request> {
+        for _ in 0..READS_AT_ONCE {
+            self.flush();
+            if self.out.len() >= MOST_OUT {
+                return None;
+            }
+            if let Some(request) = self.requests.pop_front() {
+                if self.session != Some(request.session) {
+                    self.session = Some(request.session);
+                    self.streams.clear();
+                    self.out.clear();
+                }
+                return Some(request);
+            }
+            self.requests.shrink_to_fit();
+            self.more_to_read = self.read();
+            if !self.more_to_read {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Reads once; whether anything came.
+    fn read(&mut self) -> bool {
+        let mut piece = [0; 1024];
+        let bytes = match self.port.read(&mut piece) {
+            // A virtio port without a client reads as ended (drivers/char/virtio_console.c).
+            Ok(0) => {
+                self.forget_client();
+                return false;
+            }
+            Ok(count) => piece.get(..count).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(_) => {
+                self.forget_client();
+                return false;
+            }
+        };
+        for payload in self.frames.push(bytes).flatten() {
+            // A frame that holds no request has nobody to answer to.
+            if let Ok(request) = message::decode(&payload)
+                && self.requests.len() < MOST_REQUESTS
+            {
+                self.requests.push_back(request);
+            }
+        }
+        true
+    }
+
+    fn forget_client(&mut self) {
+        self.frames.reset();
+        self.requests = VecDeque::new();
+        self.out = VecDeque::new();
+        self.session = None;
+        self.streams = Vec::new();
+    }
+
+    /// Queues an answer.
+    pub(crate) fn answer(&mut self, session: u32, id: u32, more: bool, answer: Answer) {
+        let response = Response { session, id, more, answer };
+        let frame = message::encode(&response).ok().and_then(|payload| frame::encode(&payload).ok());
+        // Every answer made here is within the bounds of the protocol; one that is not is left out rather
+        // than cut.
+        self.out.extend(frame.unwrap_or_default());
+    }
+
+    /// Begins to send log lines, up to the newest of now or for ever; `false` if too many are open.
+    pub(crate) fn stream_log(
+        &mut self,
+        id: u32,
+        after: u64,
+        until: Option<u64>,
+        source: Option<String>,
+    ) -> bool {
+        let room = self.streams.len() < MOST_STREAMS;
+        if room {
+            self.streams.push(Stream { id, after, until, source });
+        }
+        room
+    }
+
+    /// Ends a stream of log lines.
+    pub(crate) fn cancel(&mut self, id: u32) {
+        let open = self.streams.len();
+        self.streams.retain(|stream| stream.id != id);
+        if let (Some(session), true) = (self.session, self.streams.len() < open) {
+            self.answer(session, id, false, Answer::Done);
+        }
+    }
+
+    /// Sends log lines for as long as there is room.
+    pub(crate) fn pump(&mut self, ring: &LogRing) {
+        let Some(session) = self.session else { return };
+        self.flush();
+        let mut ended = Vec::new();
+        let mut lines = Vec::new();
+        let mut room = MOST_OUT.saturating_sub(self.out.len());
+        for stream in &mut self.streams {
+            loop {
+                let line = ring
+                    .next_after(stream.after, stream.source.as_deref())
+                    .filter(|line| stream.until.is_none_or(|until| line.number <= until));
+                let Some(line) = line else {
+                    if stream.until.is_some() {
+                        ended.push(stream.id);
+                    }
+                    break;
+                };
+                if room == 0 {
+                    break;
+                }
+                room = room.saturating_sub(line.text.len() + 128);
+                stream.after = line.number;
+                let line = LogLine {
+                    number: line.number,
+                    uptime_ms: line.uptime.as_millis(),
+                    source: line.source.to_string(),
+                    text: line.text.to_string(),
+                };
+                lines.push((stream.id, line));
+            }
+        }
+        for (id, line) in lines {
+            self.answer(session, id, true, Answer::Log(line));
+        }
+        for id in ended {
+            self.cancel(id);
+        }
+        self.flush();
+    }
+
+    /// Writes what is queued, as far as the port takes it.
+    pub(crate) fn flush(&mut self) {
+        while !self.out.is_empty() {
+            let (front, _) = self.out.as_slices();
+            match self.port.write(front) {
+                Ok(0) => break,
+                Ok(count) => drop(self.out.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => self.forget_client(),
+            }
+        }
+        self.out.shrink_to_fit();
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.port.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::rc::Rc;
+
+    use nacre_appmgr_core::Uptime;
+    use nacre_wire::channel::{Command, VERSION};
+
+    use super::*;
+
+    struct Client {
+        stream: UnixStream,
+        frames: FrameReader,
+    }
+
+    impl Client {
+        fn send(&mut self, session: u32, id: u32, command: Command) {
+            let request = Request { version: VERSION, session, id, command };
+            let frame = frame::encode(&message::encode(&request).unwrap()).unwrap();
+            self.stream.write_all(&frame).unwrap();
+        }
+
+        fn receive(&mut self) -> Vec<Response> {
+            let mut out = Vec::new();
+            let mut piece = [0; 4096];
+            while let Ok(count @ 1..) = self.stream.read(&mut piece) {
+                for payload in self.frames.push(&piece[..count]) {
+                    out.push(message::decode(&payload.unwrap()).unwrap());
+                }
+            }
+            out
+        }
+    }
+
+    fn pair() -> (Channel, Client) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        (Channel::new(Box::new(ours)), Client { stream: theirs, frames: FrameReader::new() })
+    }
+
+    fn ring(lines: usize) -> LogRing {
+        let mut ring = LogRing::new(4 << 20);
+        for n in 0..lines {
+            let source = Rc::from(["org.nacre.a", "org.nacre.b"][n % 2]);
+            ring.push(Uptime::from_millis(5), &source, &format!("line {n} {}", "x".repeat(200)));
+        }
+        ring
+    }
+
+    fn numbers(responses: &[Response]) -> Vec<u64> {
+        let number = |response: &Response| match &response.answer {
+            Answer::Log(line) => Some(line.number),
+            _ => None,
+        };
+        responses.iter().filter_map(number).collect()
+    }
+
+    #[test]
+    fn request_after_garbage_is_read_and_answered() {
+        let (mut channel, mut client) = pair();
+        client.stream.write_all(b"garbage\x07\x00\x00more").unwrap();
+        assert_eq!(channel.next_request(), None);
+        client.send(9, 1, Command::Info);
+        let request = channel.next_request().unwrap();
+        assert_eq!((request.session, request.id, request.command), (9, 1, Command::Info));
+        channel.answer(9, 1, false, Answer::Done);
+        channel.flush();
+        assert_eq!(client.receive(), [Response { session: 9, id: 1, more: false, answer: Answer::Done }]);
+    }
+
+    #[test]
+    fn log_stream_without_follow_sends_all_lines_and_ends() {
+        let (mut channel, mut client) = pair();
+        let ring = ring(500);
+        client.send(1, 5, Command::Info);
+        channel.next_request().unwrap();
+        assert!(channel.stream_log(5, 490, Some(ring.last_number()), None));
+        let mut seen = Vec::new();
+        for _ in 0..10 {
+            channel.pump(&ring);
+            seen.extend(client.receive());
+        }
+        assert_eq!(numbers(&seen), (491..=500).collect::<Vec<_>>());
+        assert_eq!(seen.last().map(|r| (r.more, &r.answer)), Some((false, &Answer::Done)));
+        assert!(channel.streams.is_empty());
+    }
+
+    #[test]
+    fn log_stream_of_one_app_follows_until_it_is_cancelled() {
+        let (mut channel, mut client) = pair();
+        let mut ring = ring(4);
+        client.send(1, 5, Command::Info);
+        channel.next_request().unwrap();
+        assert!(channel.stream_log(5, 0, None, Some("org.nacre.b".into())));
+        channel.pump(&ring);
+        assert_eq!(numbers(&client.receive()), [2, 4]);
+        ring.push(Uptime::default(), &Rc::from("org.nacre.b"), "new");
+        channel.pump(&ring);
+        assert_eq!(numbers(&client.receive()), [5]);
+        channel.cancel(5);
+        channel.flush();
+        assert_eq!(client.receive().len(), 1);
+        ring.push(Uptime::default(), &Rc::from("org.nacre.b"), "newer");
+        channel.pump(&ring);
+        assert_eq!(client.receive(), []);
+    }
+
+    #[test]
+    fn client_that_does_not_read_costs_no_more_than_the_bound() {
+        let (mut channel, mut client) = pair();
+        let ring = ring(5_000);
+        client.send(1, 5, Command::Info);
+        channel.next_request().unwrap();
+        assert!(channel.stream_log(5, 0, Some(5_000), None));
+        for _ in 0..5_000 {
+            channel.pump(&ring);
+            assert!(channel.out.len() <= MOST_OUT + 2_048);
+        }
+        client.send(1, 6, Command::Info);
+        assert_eq!(channel.next_request(), None, "requests wait too");
+        let mut seen = Vec::new();
+        while !channel.streams.is_empty() || !channel.out.is_empty() {
+            seen.extend(client.receive());
+            channel.pump(&ring);
+        }
+        seen.extend(client.receive());
+        assert!(numbers(&seen).into_iter().eq(1..=5_000));
+        assert_eq!(channel.next_request().map(|request| request.id), Some(6));
+    }
+
+    #[test]
+    fn new_session_ends_what_the_old_one_left() {
+        let (mut channel, mut client) = pair();
+        client.send(1, 5, Command::Info);
+        channel.next_request().unwrap();
+        assert!(channel.stream_log(5, 0, None, None));
+        client.send(2, 1, Command::Info);
+        channel.next_request().unwrap();
+        channel.pump(&ring(3));
+        assert_eq!(client.receive(), []);
+    }
+
+    #[test]
+    fn client_that_goes_away_leaves_nothing() {
+        let (mut channel, mut client) = pair();
+        client.send(1, 5, Command::Info);
+        channel.next_request().unwrap();
+        assert!(channel.stream_log(5, 0, None, None));
+        drop(client);
+        assert_eq!(channel.next_request(), None);
+        assert!(channel.streams.is_empty() && channel.session.is_none());
+    }
+
+    #[test]
+    fn virtio_port_is_found_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for (port, name) in [("vport0p0", ""), ("vport0p1", "other\n"), ("vport0p2", "nacre.device\n")] {
+            fs::create_dir(dir.path().join(port)).unwrap();
+            fs::write(dir.path().join(port).join("name"), name).unwrap();
+        }
+        assert_eq!(virtio_port(dir.path()), Some("/dev/vport0p2".into()));
+        assert_eq!(virtio_port(Path::new("/no/such/class")), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! What the running OS knows of its own image.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use nacre_manifest::device::{self, DecodeError, ImageInfo};
+use nacre_verify::key::{ParsePublicKeyError, PublicKey};
+
+/// The image's description and its app keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Image {
+    pub(crate) info: ImageInfo,
+    pub(crate) app_keys: Vec<PublicKey>,
+    /// `a` or `b`; empty if the kernel was not told.
+    pub(crate) slot: String,
+    /// Kernel release.
+    pub(crate) kernel: String,
+}
+
+/// Why the image's description cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadImageError {
+    #[error("read {}", .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("decode the image's description")]
+    Decode(#[from] DecodeError),
+    #[error("read the image's app keys")]
+    Key(#[from] ParsePublicKeyError),
+}
+
+impl Image {
+    /// Reads it from the verified root filesystem.
+    pub(crate) fn load(path: &Path) -> Result<Self, LoadImageError> {
+        let bytes = fs::read(path).map_err(|source| LoadImageError::Read { path: path.into(), source })?;
+        let info: ImageInfo = device::decode(&bytes)?;
+        let app_keys =
+            info.app_keys.iter().map(|key| PublicKey::from_bytes(&key.0)).collect::<Result<_, _>>()?;
+        let slot = kernel_argument("nacre.slot").unwrap_or_default();
+        Ok(Self { info, app_keys, slot, kernel: first_line("/proc/sys/kernel/osrelease") })
+    }
+
+    /// What the log says of it at the start.
+    pub(crate) fn announcement(&self) -> Vec<String> {
+        let ImageInfo { image, version, board, development, .. } = &self.info;
+        let profile = if *development { "development" } else { "production" };
+        let slot = if self.slot.is_empty() { String::new() } else { format!(", slot {}", self.slot) };
+        let mut lines = vec![format!("{image} {version} for {board}, {profile} image{slot}")];
+        if self.info.development_keys {
+            lines.push(
+                "*** SIGNED WITH DEVELOPMENT KEYS: anybody may hold them; not for a device in use ***".into(),
+            );
+        }
+        if !self.info.layers_off.is_empty() {
+            let layers = self.info.layers_off.join(", ");
+            lines.push(format!("*** SANDBOX LAYERS ASKED TO BE OFF: {layers}; for tests only ***"));
+        }
+        lines
+    }
+}
+
+/// Value of `name=value` on the kernel's command line.
+pub(crate) fn kernel_argument(name: &str) -> Option<String> {
+    argument_of(&first_line("/proc/cmdline"), name)
+}
+
+fn argument_of(command_line: &str, name: &str) -> Option<String> {
+    command_line
+        .split_ascii_whitespace()
+        .find_map(|word| Some(word.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+}
+
+/// First line of one of the kernel's text files, at most 4 KiB; empty if it cannot be read.
+fn first_line(path: &str) -> String {
+    let mut bytes = Vec::new();
+    // What is not there is shown as nothing.
+    let _ = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use nacre_manifest::device::PublicKey as Bytes;
+
+    use super::*;
+
+    fn info() -> ImageInfo {
+        ImageInfo {
+            image: "demo".into(),
+            version: "0.1.0".into(),
+            board: "qemu-armv7".into(),
+            development: true,
+            development_keys: true,
+            app_keys: vec![],
+            critical: vec![],
+            layers_off: vec![],
+        }
+    }
+
+    #[test]
+    fn argument_is_found_as_a_whole_word_only() {
+        let line = "root=/dev/dm-0 nacre.slot=b xnacre.slot=c quiet";
+        assert_eq!(argument_of(line, "nacre.slot"), Some("b".into()));
+        assert_eq!(argument_of(line, "nacre"), None);
+        assert_eq!(argument_of(line, "quiet"), None);
+    }
+
+    #[test]
+    fn image_with_development_keys_says_so_loudly() {
+        let image = Image { info: info(), app_keys: vec![], slot: "a".into(), kernel: String::new() };
+        let lines = image.announcement();
+        assert_eq!(lines[0], "demo 0.1.0 for qemu-armv7, development image, slot a");
+        assert!(lines[1].contains("SIGNED WITH DEVELOPMENT KEYS"));
+    }
+
+    #[test]
+    fn image_with_a_key_that_is_none_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image.cbor");
+        // The neutral element: anybody makes signatures that match it.
+        let mut weak = [0; 32];
+        weak[0] = 1;
+        fs::write(&path, device::encode(&ImageInfo { app_keys: vec![Bytes(weak)], ..info() })).unwrap();
+        assert!(matches!(Image::load(&path), Err(LoadImageError::Key(_))));
+        fs::write(&path, b"\xa0\x00").unwrap();
+        assert!(matches!(Image::load(&path), Err(LoadImageError::Decode(_))));
+        assert!(matches!(Image::load(&dir.path().join("none")), Err(LoadImageError::Read { .. })));
+    }
+}

@@ -1,0 +1,152 @@
+//! Starting an app: what the launcher is told, and the descriptors that it gets.
+
+use std::fs::File;
+use std::io::{self, PipeReader, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nacre_sandbox::LaunchSpec;
+use nacre_sys::spawn::{PidNamespace, SpawnError, SpawnRequest, spawn};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::cgroup::{Cgroup, CgroupError};
+use crate::package_store::Package;
+use crate::paths::Paths;
+
+/// The launcher, on the verified root filesystem.
+const LAUNCHER: &std::ffi::CStr = c"/sbin/sandbox";
+
+/// Bytes that the kernel keeps of an app's output until it is read: one page, instead of 16.
+const PIPE_BYTES: i32 = 4096;
+
+/// Why an app was not started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LaunchError {
+    #[error("describe the launch")]
+    Spec(#[source] io::Error),
+    #[error("make its pipes")]
+    Pipe(#[source] io::Error),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
+/// What came of a launch. Reading never blocks.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) pid: i32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) stdout: PipeReader,
+    pub(crate) stderr: PipeReader,
+    /// One line of text if a step fails; ends without one when the app runs.
+    pub(crate) report: PipeReader,
+}
+
+/// What the launcher needs to know, written once for all starts of an app.
+pub(crate) fn describe(
+    package: &Package,
+    uid: u32,
+    root: &Path,
+    paths: &Paths,
+    layers_off: &[String],
+) -> LaunchSpec {
+    let manifest = &package.manifest;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    LaunchSpec {
+        app: manifest.app.clone(),
+        argv: manifest.run.clone(),
+        uid,
+        root: text(root),
+        data: (manifest.data_bytes > 0).then(|| text(&paths.app_data.join(manifest.app.as_str()))),
+        dev: text(&paths.mounts.join("dev")),
+        socket: text(&paths.socket),
+        tmp_bytes: manifest.limits.tmp_bytes,
+        open_files: manifest.limits.open_files,
+        filter: package.filter.clone(),
+        layers_off: layers_off.to_vec(),
+    }
+}
+
+/// Puts a description into memory that nobody can change any more, the launcher included
+/// (`memfd_create(2)`, file sealing).
+pub(crate) fn seal(spec: &LaunchSpec) -> Result<OwnedFd, LaunchError> {
+    let file = memfd_create("launch", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)
+        .map_err(|errno| LaunchError::Spec(errno.into()))?;
+    let mut file = File::from(file);
+    file.write_all(&spec.encode()).map_err(LaunchError::Spec)?;
+    let seals =
+        SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).map_err(|errno| LaunchError::Spec(errno.into()))?;
+    Ok(file.into())
+}
+
+/// Starts the launcher as process 1 of a new PID namespace, in the app's cgroup.
+pub(crate) fn launch(spec: &OwnedFd, cgroup: &Cgroup) -> Result<Launched, LaunchError> {
+    // Its writer is dropped at once: standard input is at its end.
+    let (stdin, _) = io::pipe().map_err(LaunchError::Pipe)?;
+    let (stdout, stdout_in) = output_pipe()?;
+    let (stderr, stderr_in) = output_pipe()?;
+    let (report, report_in) = output_pipe()?;
+    let group = cgroup.open()?;
+    let spawned = spawn(&SpawnRequest {
+        program: LAUNCHER,
+        argv: &[LAUNCHER],
+        env: &[],
+        fds: &[stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd(), spec.as_fd(), report_in.as_fd()],
+        pid_namespace: PidNamespace::New,
+        cgroup: Some(group.as_fd()),
+    })?;
+    Ok(Launched { pid: spawned.pid.as_raw(), pidfd: spawned.pidfd, stdout, stderr, report })
+}
+
+/// A small pipe that is read without blocking and written with blocking.
+fn output_pipe() -> Result<(PipeReader, io::PipeWriter), LaunchError> {
+    let pipe_error = |errno: Errno| LaunchError::Pipe(errno.into());
+    let (reader, writer) = io::pipe().map_err(LaunchError::Pipe)?;
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(pipe_error)?;
+    fcntl(&reader, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)).map_err(pipe_error)?;
+    Ok((reader, writer))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek};
+
+    use super::*;
+
+    #[test]
+    fn sealed_description_is_read_back_and_cannot_be_changed() {
+        let spec = LaunchSpec {
+            app: "org.nacre.a".parse().unwrap(),
+            argv: vec!["/app/bin/a".into()],
+            uid: 20_000,
+            root: "/run/apps/org.nacre.a/root".into(),
+            data: None,
+            dev: "/run/apps/dev".into(),
+            socket: "/run/nacre.sock".into(),
+            tmp_bytes: 0,
+            open_files: 16,
+            filter: vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f],
+            layers_off: vec![],
+        };
+        let mut file = File::from(seal(&spec).unwrap());
+        assert!(file.write_all(b"x").is_err());
+        assert!(file.set_len(0).is_err());
+        file.rewind().unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        assert_eq!(LaunchSpec::decode(&bytes).unwrap(), spec);
+    }
+
+    #[test]
+    fn output_pipe_reader_does_not_block() {
+        let (mut reader, mut writer) = output_pipe().unwrap();
+        let error = reader.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        writer.write_all(b"hi").unwrap();
+        assert_eq!(reader.read(&mut [0; 8]).unwrap(), 2);
+    }
+}

@@ -1,0 +1,65 @@
+//! An app's image: measured by the kernel, then mounted in place.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use nacre_sys::verity::{self, EnableVerityError, MeasureVerityError};
+use nacre_verify::package::IMAGE_MEMBER;
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::package_store::Package;
+
+/// Bytes in a block of the image's hash tree: that of the data filesystem, `PACKAGE_BLOCK` of nacre-verify.
+const VERITY_BLOCK: u32 = 1024;
+const _: () = assert!(nacre_verify::fs_verity::PACKAGE_BLOCK.bytes() == 1024);
+
+/// Why an image is not mounted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MountImageError {
+    #[error("open {IMAGE_MEMBER}")]
+    Open(#[source] io::Error),
+    #[error("{IMAGE_MEMBER} has {found} bytes and not the {signed} that were signed")]
+    Length { found: u64, signed: u64 },
+    #[error("have {IMAGE_MEMBER} checked at every read")]
+    Enable(#[source] EnableVerityError),
+    #[error("measure {IMAGE_MEMBER}")]
+    Measure(#[from] MeasureVerityError),
+    #[error("{IMAGE_MEMBER} does not match its hash")]
+    Digest,
+    #[error("create {}", .0.display())]
+    MountPoint(PathBuf, #[source] io::Error),
+    #[error("mount {IMAGE_MEMBER}")]
+    Mount(#[source] Errno),
+}
+
+/// Checks the image's fs-verity digest and mounts it read-only on `root`. From then on the kernel checks
+/// each block that it reads.
+pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<(), MountImageError> {
+    let file = File::open(&package.image).map_err(MountImageError::Open)?;
+    let found = file.metadata().map_err(MountImageError::Open)?.len();
+    if found != package.image_bytes {
+        return Err(MountImageError::Length { found, signed: package.image_bytes });
+    }
+    let digest = match verity::measure(&file)? {
+        Some(digest) => Some(digest),
+        // The first start after it was installed.
+        None => {
+            verity::enable(&file, VERITY_BLOCK).map_err(MountImageError::Enable)?;
+            verity::measure(&file)?
+        }
+    };
+    if digest != Some(package.image_digest) {
+        return Err(MountImageError::Digest);
+    }
+    fs::create_dir_all(root).map_err(|source| MountImageError::MountPoint(root.into(), source))?;
+    // One that an earlier app manager mounted; there is none after a boot.
+    let _ = umount2(root, MntFlags::MNT_DETACH);
+    // By descriptor: what is mounted is the file that was measured, whatever the path names by now.
+    let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let options: Option<&str> = None;
+    mount(Some(source.as_str()), root, Some("erofs"), flags, options).map_err(MountImageError::Mount)
+}

@@ -1,0 +1,210 @@
+//! A launched app: its process, its pipes, and how it ended.
+
+use std::fs;
+use std::io::{PipeReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+use nacre_appmgr_core::end::End;
+use nacre_appmgr_core::log_line::printable;
+use nacre_sys::pidfd;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+
+use crate::launch::Launched;
+use crate::log_capture::Capture;
+
+/// Longest report of the launcher that is read, in bytes.
+const REPORT_BYTES: usize = 512;
+
+/// One run of an app.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    pidfd: OwnedFd,
+    /// Standard output and standard error, while open.
+    pub(crate) output: [Option<Capture>; 2],
+    report: Option<PipeReader>,
+    reported: Vec<u8>,
+    oom_kills_before: u64,
+    /// SIGTERM was carried out for it.
+    terminated: bool,
+}
+
+/// What the launcher's pipe says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handover {
+    /// It is still at work.
+    Pending,
+    /// It executed the app.
+    Done,
+    /// It told why not, and ends.
+    Failed,
+}
+
+impl Process {
+    /// Takes over a launch. `oom_kills` is the group's count so far.
+    pub(crate) fn new(launched: Launched, oom_kills: u64) -> Self {
+        Self {
+            pid: launched.pid,
+            pidfd: launched.pidfd,
+            output: [launched.stdout, launched.stderr].map(|pipe| Some(Capture::new(pipe))),
+            report: Some(launched.report),
+            reported: Vec::new(),
+            oom_kills_before: oom_kills,
+            terminated: false,
+        }
+    }
+
+    /// Readable when the process has ended.
+    pub(crate) fn pidfd(&self) -> &OwnedFd {
+        &self.pidfd
+    }
+
+    /// Readable when the launcher has something to say, or has handed over.
+    pub(crate) fn report(&self) -> Option<&PipeReader> {
+        self.report.as_ref()
+    }
+
+    /// Sends SIGTERM. The first process of a PID namespace gets no signal that it has no handler for
+    /// (`pid_namespaces(7)`), so an app without one would only wait for its end: for it, the signal's default
+    /// is carried out here. That the process is gone already is no error.
+    pub(crate) fn terminate(&mut self) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        self.terminated = defaults_on_sigterm(&status);
+        let signal = if self.terminated { Signal::SIGKILL } else { Signal::SIGTERM };
+        let _ = pidfd::send_signal(&self.pidfd, signal);
+    }
+
+    /// Reads what the launcher says; at its end the pipe is closed.
+    pub(crate) fn hand_over(&mut self) -> Handover {
+        let Some(pipe) = &mut self.report else { return Handover::Pending };
+        let mut piece = [0; REPORT_BYTES];
+        match pipe.read(&mut piece) {
+            Ok(bytes @ 1..) => {
+                let room = REPORT_BYTES.saturating_sub(self.reported.len()).min(bytes);
+                self.reported.extend_from_slice(piece.get(..room).unwrap_or_default());
+                Handover::Pending
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Handover::Pending,
+            _ => {
+                self.report = None;
+                if self.reported.is_empty() { Handover::Done } else { Handover::Failed }
+            }
+        }
+    }
+
+    /// How it ended, once it has. `oom_kills` is the group's count now.
+    pub(crate) fn end(&mut self, oom_kills: impl Fn() -> u64) -> Option<End> {
+        let status = waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+        let end = match status {
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => return None,
+            Ok(WaitStatus::Exited(_, code)) => End::Exited(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => End::Signalled(signal as i32),
+            // The process is gone and its status is lost: nothing better is known.
+            Ok(_) | Err(_) => End::Signalled(0),
+        };
+        // The rest of a report that came with the end: at most its text and the end of the pipe.
+        for _ in 0..3 {
+            self.hand_over();
+        }
+        if !self.reported.is_empty() {
+            let text = printable(self.reported.trim_ascii());
+            return Some(End::NotStarted(text));
+        }
+        if end != End::Signalled(Signal::SIGKILL as i32) {
+            return Some(end);
+        }
+        if oom_kills() > self.oom_kills_before {
+            return Some(End::OutOfMemory);
+        }
+        Some(if self.terminated { End::Signalled(Signal::SIGTERM as i32) } else { end })
+    }
+}
+
+/// Whether a process neither handles nor ignores nor blocks SIGTERM, by its `/proc/<pid>/status`
+/// (`proc_pid_status(5)`). Not, if the masks are not to be read.
+fn defaults_on_sigterm(status: &str) -> bool {
+    let bit = 1u64 << (Signal::SIGTERM as u32 - 1);
+    ["SigBlk:", "SigIgn:", "SigCgt:"].into_iter().all(|name| {
+        let mask =
+            status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(name)?.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & bit == 0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use nacre_sys::spawn::{PidNamespace, SpawnRequest, spawn};
+
+    use super::*;
+
+    /// A process that runs a shell script, with a report that says what it is given.
+    fn process(script: &std::ffi::CStr, report: &str) -> Process {
+        let argv = [c"/bin/sh", c"-c", script];
+        let request = SpawnRequest {
+            program: argv[0],
+            argv: &argv,
+            env: &[],
+            fds: &[],
+            pid_namespace: PidNamespace::Inherited,
+            cgroup: None,
+        };
+        let child = spawn(&request).unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(report.as_bytes()).unwrap();
+        let empty = || io::pipe().unwrap().0;
+        let (pid, pidfd) = (child.pid.as_raw(), child.pidfd);
+        Process::new(Launched { pid, pidfd, stdout: empty(), stderr: empty(), report: reader }, 3)
+    }
+
+    fn wait(process: &mut Process, oom_kills: u64) -> End {
+        loop {
+            if let Some(end) = process.end(|| oom_kills) {
+                return end;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn process_ends_are_told_apart() {
+        for (script, report, oom_kills, end) in [
+            (c"exit 7", "", 3, End::Exited(7)),
+            (c"kill -SEGV $$", "", 3, End::Signalled(11)),
+            (c"kill -KILL $$", "", 3, End::Signalled(9)),
+            (c"kill -KILL $$", "", 5, End::OutOfMemory),
+            (c"exit 3", "", 5, End::Exited(3)),
+            (c"exit 1", "mount /tmp: EPERM\n", 3, End::NotStarted("mount /tmp: EPERM".into())),
+        ] {
+            assert_eq!(wait(&mut process(script, report), oom_kills), end, "{script:?}");
+        }
+    }
+
+    #[test]
+    fn sigterm_takes_its_default_only_without_handler_block_and_ignore() {
+        let status = |blocked: &str, ignored: &str, caught: &str| {
+            format!("Name:\tx\nSigBlk:\t{blocked}\nSigIgn:\t{ignored}\nSigCgt:\t{caught}\n")
+        };
+        let (none, term) = ("0000000000000000", "0000000000004000");
+        assert!(defaults_on_sigterm(&status(none, none, "0000000180000440")));
+        for (blocked, ignored, caught) in [(term, none, none), (none, term, none), (none, none, term)] {
+            assert!(!defaults_on_sigterm(&status(blocked, ignored, caught)));
+        }
+        assert!(!defaults_on_sigterm("Name:\tx\n"));
+    }
+
+    #[test]
+    fn process_hand_over_is_seen_when_the_pipe_closes() {
+        let mut running = process(c"sleep 60", "");
+        assert_eq!(running.end(|| 0), None);
+        assert_eq!(running.hand_over(), Handover::Done);
+        assert!(running.report().is_none());
+        running.terminate();
+        assert_eq!(wait(&mut running, 0), End::Signalled(15));
+        let mut failed = process(c"exit 1", "no");
+        assert_eq!((failed.hand_over(), failed.hand_over()), (Handover::Pending, Handover::Failed));
+    }
+}

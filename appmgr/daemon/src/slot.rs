@@ -1,0 +1,106 @@
+//! What the app manager holds of one app.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use nacre_appmgr_core::Uptime;
+use nacre_appmgr_core::fleet::AppIndex;
+use nacre_appmgr_core::lifecycle::Lifecycle;
+use nacre_appmgr_core::log_intake::Budget;
+use nacre_appmgr_core::peers::Party;
+use nacre_manifest::component::ComponentId;
+use nacre_manifest::device::SystemGrant;
+use nacre_wire::message::MAX_STATUS_TEXT;
+use nacre_wire::status::AppStatus;
+
+use crate::cgroup::Cgroup;
+use crate::process::Process;
+
+/// What is needed to start an app.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    pub(crate) cgroup: Cgroup,
+    /// The sealed launch description.
+    pub(crate) spec: OwnedFd,
+}
+
+/// One app.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) id: ComponentId,
+    /// Its name in the log.
+    pub(crate) source: Rc<str>,
+    /// Its version for people; empty if the package was refused.
+    pub(crate) version: String,
+    pub(crate) system: Vec<SystemGrant>,
+    pub(crate) peers: Vec<ComponentId>,
+    /// `None` if the package was refused.
+    pub(crate) installed: Option<Installed>,
+    pub(crate) process: Option<Process>,
+    pub(crate) budget: Budget,
+    /// Until when its output is not read.
+    pub(crate) paused_until: Option<Uptime>,
+    /// It was told in this run that it writes too fast.
+    pub(crate) slowed: bool,
+    /// The denials of this run that were logged: an app that tries again and again is logged once.
+    pub(crate) denials: Vec<String>,
+}
+
+impl Slot {
+    /// An app whose package was refused, or is still to be filled in.
+    pub(crate) fn new(id: ComponentId, now: Uptime) -> Self {
+        Self {
+            source: id.as_str().into(),
+            id,
+            version: String::new(),
+            system: Vec::new(),
+            peers: Vec::new(),
+            installed: None,
+            process: None,
+            budget: Budget::new(now),
+            paused_until: None,
+            slowed: false,
+            denials: Vec::new(),
+        }
+    }
+
+    /// How others see it.
+    pub(crate) fn party(&self, index: AppIndex) -> Party<'_> {
+        Party { index, id: &self.id, peers: &self.peers }
+    }
+
+    /// Its state for apps and clients.
+    pub(crate) fn status(&self, lifecycle: &Lifecycle, now: Uptime) -> AppStatus {
+        let memory = self.process.as_ref().and(self.installed.as_ref());
+        AppStatus {
+            app: self.id.to_string(),
+            version: cut(&self.version, MAX_STATUS_TEXT),
+            state: lifecycle.app_state(),
+            restarts: lifecycle.restarts(),
+            memory_kib: memory.map_or(0, |installed| installed.cgroup.memory_kib()),
+            since_ms: u64::try_from(now.since(lifecycle.since()).as_millis()).unwrap_or(u64::MAX),
+            last_end: lifecycle.last_end().map(|end| cut(end, MAX_STATUS_TEXT)),
+        }
+    }
+}
+
+/// The start of a text, at most so many bytes.
+fn cut(text: &str, most: usize) -> String {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cut_ends_between_characters() {
+        assert_eq!(cut("short", 10), "short");
+        assert_eq!(cut("aéé", 4), "aé");
+        assert_eq!(cut("é", 1), "");
+    }
+}

@@ -1,0 +1,255 @@
+//! From a booted system to apps that can be started.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nacre_appmgr_core::critical::{Found, boot_failures};
+use nacre_appmgr_core::fleet::{AppIndex, Fleet};
+use nacre_appmgr_core::lifecycle::{Event, Lifecycle};
+use nacre_appmgr_core::peers::Broker;
+use nacre_manifest::component::ComponentId;
+use nacre_manifest::device::{Restart, RestartPolicy};
+use nacre_wire::message::MAX_APPS;
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::app_socket::{Connections, Listener};
+use crate::cause_chain::CauseChain;
+use crate::cgroup::{self, Cgroup, CgroupError};
+use crate::clock;
+use crate::daemon::Daemon;
+use crate::data_folder::{self, PrepareDataError};
+use crate::device_channel::{self, Channel};
+use crate::device_nodes::{self, MakeDevicesError};
+use crate::event_loop::{EventLoop, Interest, Source};
+use crate::image::{Image, LoadImageError};
+use crate::launch::{self, LaunchError};
+use crate::log::Log;
+use crate::package_mount::{MountImageError, mount_image};
+use crate::package_store::{self, OpenPackageError, Package};
+use crate::paths::Paths;
+use crate::slot::{Installed, Slot};
+use crate::stats::StatsReader;
+use crate::uids::{Origin, UidTable};
+
+/// Why the app manager cannot begin its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("learn what image this is")]
+    Image(#[from] LoadImageError),
+    #[error("wait for events")]
+    Events(#[source] Errno),
+    #[error("listen for apps")]
+    Listen(#[source] io::Error),
+    #[error("prepare the apps' groups")]
+    Cgroups(#[source] CgroupError),
+    #[error(transparent)]
+    Devices(#[from] MakeDevicesError),
+}
+
+/// Why an app is not started.
+#[derive(Debug, thiserror::Error)]
+enum InstallError {
+    #[error("more than {MAX_APPS} packages are installed")]
+    TooMany,
+    #[error(transparent)]
+    Open(#[from] OpenPackageError),
+    #[error("no uid is free")]
+    NoUid,
+    #[error("note its uid")]
+    StoreUids(#[source] io::Error),
+    #[error(transparent)]
+    Data(#[from] PrepareDataError),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    #[error(transparent)]
+    Image(#[from] MountImageError),
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+}
+
+impl Daemon {
+    /// Prepares everything and starts the apps.
+    pub(crate) fn start(paths: Paths, mut log: Log) -> Result<Self, StartError> {
+        let image = Image::load(&paths.image_info)?;
+        for line in image.announcement() {
+            log.own(&line);
+        }
+        let events = EventLoop::new().map_err(StartError::Events)?;
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGTERM);
+        mask.thread_block().map_err(StartError::Events)?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map_err(StartError::Events)?;
+        events.add(&signals, Source::Signals, Interest::Read).map_err(StartError::Events)?;
+        let groups = cgroup::prepare(&paths.cgroups).map_err(StartError::Cgroups)?;
+        device_nodes::make(&paths.mounts)?;
+        let listener = Listener::bind(&paths.socket).map_err(StartError::Listen)?;
+        events.add(listener.as_fd(), Source::Listener, Interest::Read).map_err(StartError::Events)?;
+        let channel = open_channel(&events, &mut log);
+
+        let mut daemon = Self {
+            image,
+            log,
+            fleet: Fleet::new(),
+            broker: Broker::new(),
+            slots: Vec::new(),
+            by_uid: BTreeMap::new(),
+            events,
+            signals,
+            listener,
+            connections: Connections::default(),
+            channel,
+            stats: StatsReader::default(),
+        };
+        daemon.install_all(&paths, &groups);
+        Ok(daemon)
+    }
+
+    /// Opens every package, refuses what is not good, says whether the boot has failed, and starts the rest.
+    fn install_all(&mut self, paths: &Paths, groups: &Path) {
+        let apps = match package_store::scan(&paths.packages) {
+            Ok((apps, others)) => {
+                for name in others {
+                    self.log
+                        .own(&format!("package folder `{name}` has no component id for a name; passed over"));
+                }
+                apps
+            }
+            Err(error) => {
+                self.log.own(&format!("read {}: {error}; no app is installed", paths.packages.display()));
+                Vec::new()
+            }
+        };
+        let mut uids = self.load_uids(paths, &apps);
+        let mut rollback_indices = Vec::new();
+        for (at, id) in apps.into_iter().enumerate() {
+            let now = clock::now();
+            let mut slot = Slot::new(id.clone(), now);
+            let room = if at < MAX_APPS { Ok(()) } else { Err(InstallError::TooMany) };
+            let opened = room.and_then(|()| {
+                Ok(package_store::open(&paths.packages.join(id.as_str()), &id, &self.image.app_keys)?)
+            });
+            let restart = opened.as_ref().map_or(NO_RESTART, |package| package.manifest.restart);
+            let index = self.fleet.add(id.clone(), Lifecycle::new(id.short(), &restart, now));
+            let installed = opened.and_then(|package| {
+                let installed = self.install(&package, &mut uids, index, paths, groups)?;
+                Ok((package, installed))
+            });
+            match installed {
+                Ok((package, installed)) => {
+                    rollback_indices.push(Some(package.manifest.rollback_index));
+                    slot.version = package.manifest.version;
+                    slot.system = package.manifest.system;
+                    slot.peers = package.manifest.peers;
+                    slot.installed = Some(installed);
+                    self.slots.push(slot);
+                }
+                Err(error) => {
+                    rollback_indices.push(None);
+                    self.slots.push(slot);
+                    let orders = self.fleet.step(index, Event::Refused(CauseChain(&error).to_string()), now);
+                    self.perform(orders);
+                }
+            }
+        }
+        self.check_critical(&rollback_indices);
+        let orders = self.fleet.start_all(clock::now());
+        self.perform(orders);
+    }
+
+    fn install(
+        &mut self,
+        package: &Package,
+        uids: &mut UidTable,
+        index: AppIndex,
+        paths: &Paths,
+        groups: &Path,
+    ) -> Result<Installed, InstallError> {
+        let manifest = &package.manifest;
+        let name = manifest.app.as_str();
+        let uid = match uids.get(&manifest.app) {
+            Some(uid) => uid,
+            None => {
+                let uid = uids.assign(&manifest.app).ok_or(InstallError::NoUid)?;
+                // Before anything belongs to it: a uid that is forgotten could be given twice.
+                uids.store(&paths.state).map_err(InstallError::StoreUids)?;
+                uid
+            }
+        };
+        if manifest.data_bytes > 0 {
+            data_folder::prepare(&paths.app_data.join(name), uid, manifest.data_bytes)?;
+        }
+        let root: PathBuf = paths.mounts.join(name).join("root");
+        mount_image(package, &root)?;
+        let cgroup = Cgroup::create(groups.join(name), &manifest.limits)?;
+        let spec = launch::seal(&launch::describe(package, uid, &root, paths, &self.image.info.layers_off))?;
+        self.by_uid.insert(uid, index);
+        Ok(Installed { cgroup, spec })
+    }
+
+    fn load_uids(&mut self, paths: &Paths, apps: &[ComponentId]) -> UidTable {
+        for folder in [&paths.app_data, &paths.state] {
+            match DirBuilder::new().mode(0o700).create(folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    self.log.own(&format!("create {}: {error}", folder.display()));
+                }
+                _ => {}
+            }
+        }
+        let (mut uids, origin) = UidTable::load(&paths.state, &paths.app_data);
+        if origin == Origin::BadFile {
+            self.log
+                .own("the table of uids is damaged; it is made again from the owners of the data folders");
+        }
+        uids.retain(|app| {
+            apps.contains(app) || fs::exists(paths.app_data.join(app.as_str())).unwrap_or(true)
+        });
+        uids
+    }
+
+    fn check_critical(&mut self, rollback_indices: &[Option<u64>]) {
+        let found = |app: &ComponentId| {
+            let (index, _, lifecycle) = self.fleet.iter().find(|(_, id, _)| *id == app)?;
+            Some(match rollback_indices.get(index.0) {
+                Some(Some(rollback_index)) => Found::Accepted { rollback_index: *rollback_index },
+                _ => Found::Refused(lifecycle.refusal().unwrap_or("its package is not good")),
+            })
+        };
+        let failures = boot_failures(&self.image.info.critical, found);
+        let orders = self.fleet.fail_boot(&failures, clock::now());
+        self.perform(orders);
+    }
+}
+
+/// For an app whose manifest is not known: it is never started.
+const NO_RESTART: Restart = Restart {
+    policy: RestartPolicy::Never,
+    backoff_min_ms: 0,
+    backoff_max_ms: 0,
+    limit_count: 0,
+    limit_window_ms: 0,
+};
+
+fn open_channel(events: &EventLoop, log: &mut Log) -> Option<Channel> {
+    let port = match device_channel::open()? {
+        Ok(port) => port,
+        Err(error) => {
+            log.own(&format!("open the device channel: {error}"));
+            return None;
+        }
+    };
+    let channel = Channel::new(Box::new(port));
+    match events.add(channel.as_fd(), Source::Channel, Interest::Change) {
+        Ok(()) => Some(channel),
+        Err(error) => {
+            log.own(&format!("wait for the device channel: {error}"));
+            None
+        }
+    }
+}

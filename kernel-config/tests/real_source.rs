@@ -1,0 +1,107 @@
+//! The real kernel source: its whole option tree is read, the fragments come out as asked, and the trap
+//! of `IPC_NS` is caught. Needs the pinned source and the ARM compiler; without them it says so and
+//! checks nothing.
+
+use std::path::{Path, PathBuf};
+
+use nacre_kernel_config::{
+    Arch, CheckKernelError, Fragments, KernelRequest, Progress, ResolveSourceError, Source,
+};
+
+/// The same cache that builds use, so that the source is unpacked once.
+fn cache() -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    from("NACRE_CACHE")
+        .or_else(|| from("XDG_CACHE_HOME").map(|dir| dir.join("nacre")))
+        .or_else(|| from("HOME").map(|home| home.join(".cache/nacre")))
+        .unwrap_or_else(std::env::temp_dir)
+}
+
+fn request(fragments: Fragments) -> KernelRequest {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernel.lock");
+    KernelRequest {
+        arch: Arch::Arm,
+        cross: "arm-linux-gnueabihf-".to_owned(),
+        image_target: "zImage".to_owned(),
+        fragments,
+        source: Source::from_lock(&lock).unwrap_or_else(|error| panic!("{error}")),
+    }
+}
+
+/// The shipped fragments' texts, changed by `change`.
+fn fragments(change: impl Fn(String) -> String) -> Fragments {
+    let files = ["base", "sandbox", "verity", "qemu-armv7"].map(|name| {
+        let name = format!("fragments/{name}.config");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
+        (PathBuf::from(name), std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{error}")))
+    });
+    let changed = files.map(|(name, text)| (name, change(text)));
+    let named: Vec<(&Path, &str)> =
+        changed.iter().map(|(name, text)| (name.as_path(), text.as_str())).collect();
+    Fragments::parse(&named).unwrap_or_else(|wrong| panic!("{wrong:?}"))
+}
+
+fn is_absent(error: &CheckKernelError) -> bool {
+    matches!(
+        error,
+        CheckKernelError::Resolve(ResolveSourceError::Missing { .. }) | CheckKernelError::MissingTools(_)
+    )
+}
+
+#[test]
+fn shipped_fragments_come_out_as_asked() {
+    match request(fragments(|text| text)).check(&cache(), &Progress::silent()) {
+        Ok(report) => assert!(report.options > 100 && report.enabled > report.options, "{report:?}"),
+        Err(error) if is_absent(&error) => eprintln!("not checked: {error}"),
+        Err(error) => panic!("{:?}", nacre_diag::Report::from(&error)),
+    }
+}
+
+#[test]
+fn ipc_namespace_without_its_dependency_is_caught() {
+    let without = fragments(|text| text.replace("CONFIG_POSIX_MQUEUE=y", "CONFIG_POSIX_MQUEUE=n"));
+    let line = without.get("IPC_NS").map_or(0, |asked| asked.line);
+    match request(without).check(&cache(), &Progress::silent()) {
+        Ok(report) => panic!("not caught: {report:?}"),
+        Err(error) if is_absent(&error) => eprintln!("not checked: {error}"),
+        Err(CheckKernelError::Differs(found)) => {
+            let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+            assert_eq!(
+                texts,
+                [format!(
+                    "CONFIG_IPC_NS: asked y, is n: depends on (SYSVIPC || POSIX_MQUEUE), \
+                     where SYSVIPC=n and POSIX_MQUEUE=n (fragments/sandbox.config:{line})"
+                )]
+            );
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn option_tree_of_the_real_kernel_is_read_whole() {
+    let request = request(fragments(|text| text));
+    let resolved = match request.source.resolve(&cache()) {
+        Ok(resolved) => resolved,
+        Err(error @ ResolveSourceError::Missing { .. }) => {
+            eprintln!("not checked: {error}");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    // Explaining a symbol unpacks the source.
+    let explained = match request.explain(&cache(), &Progress::silent(), "CONFIG_SECURITY_LANDLOCK") {
+        Ok(explained) => explained,
+        Err(error) => {
+            eprintln!("not checked: {error}");
+            return;
+        }
+    };
+    assert_eq!(explained.value, "y");
+    assert!(explained.help.is_some_and(|help| help.contains("Landlock is a sandboxing mechanism")));
+    let source = cache().join("kernel/source").join(&resolved.sha256);
+    let tree =
+        nacre_kernel_config::kconfig::Tree::read(&source, "arm").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(tree.unread, []);
+    assert!(tree.symbols.len() > 10_000, "{} symbols", tree.symbols.len());
+}
