@@ -75,7 +75,11 @@ mod tests {
     fn files() -> Vec<ImageFile> {
         vec![
             ImageFile { path: "/app/bin/x".into(), program: true, content: vec![3; 70_000] },
-            ImageFile { path: "/app/share/deep/table.csv".into(), program: false, content: b"1,2\n".to_vec() },
+            ImageFile {
+                path: "/app/share/deep/table.csv".into(),
+                program: false,
+                content: b"1,2\n".to_vec(),
+            },
         ]
     }
 

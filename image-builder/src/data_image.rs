@@ -17,8 +17,7 @@ const INODES: u32 = 256;
 /// Everything is of this second (2025-01-01): mke2fs and debugfs take it from the environment.
 const FAKE_TIME: &str = "1735689600";
 /// What the filesystem uses, and no more: each is in the device's kernel.
-const FEATURES: &str =
-    "none,has_journal,ext_attr,dir_index,filetype,extent,sparse_super,large_file,extra_isize,metadata_csum,verity";
+const FEATURES: &str = "none,has_journal,ext_attr,dir_index,filetype,extent,sparse_super,large_file,extra_isize,metadata_csum,verity";
 /// Instead of the host's /etc/mke2fs.conf: what is not on the command line is off.
 const CONFIGURATION: &str = "[defaults]\n\tbase_features = none\n[fs_types]\n\
     \text4 = {\n\t\tfeatures = none\n\t}\n\tsmall = {\n\t\tinode_size = 256\n\t}\n";
@@ -45,12 +44,28 @@ pub fn write(path: &Path, bytes: u64, uuid: &str, content: &Content, scratch: &P
 
     let mut make = Program::Mke2fs.command()?;
     make.env("MKE2FS_CONFIG", &configuration).env("E2FSPROGS_FAKE_TIME", FAKE_TIME);
-    make.args(["-q", "-F", "-t", "ext4", "-m", "0", "-e", "remount-ro", "-I", "256", "-O", FEATURES, "-L", "data", "-U", uuid]);
+    make.args([
+        "-q",
+        "-F",
+        "-t",
+        "ext4",
+        "-m",
+        "0",
+        "-e",
+        "remount-ro",
+        "-I",
+        "256",
+        "-O",
+        FEATURES,
+        "-L",
+        "data",
+        "-U",
+        uuid,
+    ]);
     make.args(["-b", &BLOCK_BYTES.to_string(), "-N", &INODES.to_string()]);
     make.args(["-J", &format!("size={JOURNAL_MIB}")]);
-    make.arg("-E").arg(format!(
-        "hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0"
-    ));
+    make.arg("-E")
+        .arg(format!("hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0"));
     make.arg(path);
     programs::run(&mut make, step)?;
 
@@ -77,7 +92,9 @@ pub fn write(path: &Path, bytes: u64, uuid: &str, content: &Content, scratch: &P
 pub fn check(path: &Path) -> Result<(), Failure> {
     let mut judge = Program::E2fsck.command()?;
     judge.arg("-fn").arg(path);
-    programs::run(&mut judge, || format!("e2fsck finds fault with the data filesystem `{}`", path.display()))?;
+    programs::run(&mut judge, || {
+        format!("e2fsck finds fault with the data filesystem `{}`", path.display())
+    })?;
     Ok(())
 }
 
@@ -104,7 +121,10 @@ fn script(content: &Content) -> Result<String, Failure> {
 /// debugfs takes a word in double quotes, and has no way to write a quote inside.
 fn quote(word: &str) -> Result<String, Failure> {
     if word.chars().any(|c| c == '"' || c.is_control()) {
-        return Err(Failure::new(Exit::BadInput, format!("the path {word:?} has a quote or a control character")));
+        return Err(Failure::new(
+            Exit::BadInput,
+            format!("the path {word:?} has a quote or a control character"),
+        ));
     }
     Ok(format!("\"{word}\""))
 }
@@ -167,7 +187,7 @@ mod tests {
     #[test]
     fn data_image_too_small_for_its_content_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let failure = make(folder.path(), "small", 2 << 20, &vec![7; 3 << 20]).unwrap_err();
+        let failure = make(folder.path(), "small", 3 << 20, &vec![7; 4 << 20]).unwrap_err();
         assert!(failure.to_string().contains("does not fit"), "{failure}");
     }
 

@@ -13,7 +13,8 @@ use crate::workspace::Workspace;
 /// Packages of the checkout that run on every device.
 const PACKAGES: [&str; 3] = ["init", "appmgr", "nacre-sandbox"];
 /// Their programs, by name and by path on the device.
-const PROGRAMS: [(&str, &str); 3] = [("appmgr", "/sbin/appmgr"), ("init", "/sbin/init"), ("sandbox", "/sbin/sandbox")];
+const PROGRAMS: [(&str, &str); 3] =
+    [("appmgr", "/sbin/appmgr"), ("init", "/sbin/init"), ("sandbox", "/sbin/sandbox")];
 
 /// What only the launcher without switches says (`LayersError::NotSwitchable` in the sandbox).
 const REFUSAL: &str = "this launcher cannot switch layers off";
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn launcher_of_the_other_kind_is_refused() {
-        let launcher = |text: &str| vec![RootFile { path: "/sbin/sandbox", mode: 0o755, content: text.into() }];
+        let launcher =
+            |text: &str| vec![RootFile { path: "/sbin/sandbox", mode: 0o755, content: text.into() }];
         let shipped = launcher(&format!("..{REFUSAL}.."));
         assert!(check_launcher(&shipped, LayerSwitches::Absent).is_ok());
         assert!(check_launcher(&shipped, LayerSwitches::Present).is_err());

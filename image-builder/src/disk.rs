@@ -20,6 +20,8 @@ const ALIGN: u64 = 64 * 1024;
 pub const BOOT_STATE_BYTES: u64 = 64 * 1024;
 /// The backup table at the end: 128 entries of 128 bytes, and its header.
 const BACKUP_TABLE_BYTES: u64 = 33 * SECTOR;
+/// Less has no room for files beside a journal of 1 MiB, which may take half of it at most.
+const LEAST_DATA_BYTES: u64 = 2560 * 1024;
 /// Partition type of the boot state, unknown to any other system: nothing else takes it for its own.
 const TYPE_BOOT_STATE: &str = "6e616372-6500-8000-8000-000000000001";
 /// Partition type of a slot.
@@ -54,21 +56,25 @@ impl Layout {
         let too_small = || {
             Failure::new(
                 Exit::BadInput,
-                format!("a disk of {disk_bytes} bytes has no room for two slots of {slot_bytes} bytes and data"),
+                format!(
+                    "a disk of {disk_bytes} bytes has no room for two slots of {slot_bytes} bytes and data"
+                ),
             )
-            .hint("the board's disk size must hold 128 KiB, two slots and at least 2 MiB of data")
+            .hint("the board's disk size must hold 128 KiB, two slots and at least 2.5 MiB of data")
         };
         if slot_bytes == 0 || !slot_bytes.is_multiple_of(4096) || !disk_bytes.is_multiple_of(SECTOR) {
             return Err(Failure::new(
                 Exit::BadInput,
-                format!("slot size {slot_bytes} is not a multiple of 4096, or disk size {disk_bytes} not of 512"),
+                format!(
+                    "slot size {slot_bytes} is not a multiple of 4096, or disk size {disk_bytes} not of 512"
+                ),
             ));
         }
         let aligned = slot_bytes.checked_next_multiple_of(ALIGN).ok_or_else(too_small)?;
         let slot_b = slot_a.checked_add(aligned).ok_or_else(too_small)?;
         let data = slot_b.checked_add(aligned).ok_or_else(too_small)?;
         let end = disk_bytes.checked_sub(BACKUP_TABLE_BYTES).ok_or_else(too_small)? / ALIGN * ALIGN;
-        let data_bytes = end.checked_sub(data).filter(|n| *n >= 2 << 20).ok_or_else(too_small)?;
+        let data_bytes = end.checked_sub(data).filter(|n| *n >= LEAST_DATA_BYTES).ok_or_else(too_small)?;
         Ok(Self { disk_bytes, boot_state, slot_a, slot_b, slot_bytes, data, data_bytes })
     }
 }
@@ -83,12 +89,8 @@ pub fn write(
     data: &Path,
 ) -> Result<(), Failure> {
     let step = || format!("can't write the disk image `{}`", path.display());
-    let mut file = File::options()
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .open(path)
-        .or_fail(Exit::Internal, step)?;
+    let mut file =
+        File::options().create_new(true).read(true).write(true).open(path).or_fail(Exit::Internal, step)?;
     file.set_len(layout.disk_bytes).or_fail(Exit::Internal, step)?;
     write_table(&mut file, layout, board, image)?;
     file.seek(SeekFrom::Start(layout.slot_a)).or_fail(Exit::Internal, step)?;
@@ -155,7 +157,13 @@ mod tests {
 
     #[test]
     fn layout_without_room_is_refused() {
-        for (disk, slot) in [(8 << 20, 4 << 20), (16 << 20, 0), (16 << 20, 1000), (0, 4096), (16 << 20, u64::MAX / 4096 * 4096)] {
+        for (disk, slot) in [
+            (8 << 20, 4 << 20),
+            (16 << 20, 0),
+            (16 << 20, 1000),
+            (0, 4096),
+            (16 << 20, u64::MAX / 4096 * 4096),
+        ] {
             assert_eq!(Layout::new(disk, slot).unwrap_err().exit(), Exit::BadInput, "{disk} {slot}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 
 use nacre_diag::{Diagnostic, Report};
 
@@ -59,6 +60,9 @@ impl Failure {
         // Hints of failures deeper in the chain come after this one's.
         let mut next: Option<&(dyn Error + 'static)> = Some(&self);
         while let Some(current) = next {
+            if is_full(current) {
+                found = found.with_hint("free some space, or work on another disk (--out, NACRE_CACHE)");
+            }
             if let Some(hint) = current.downcast_ref::<Self>().and_then(|f| f.hint.clone()) {
                 found = found.with_hint(hint);
             }
@@ -98,6 +102,11 @@ impl Error for Failure {
     }
 }
 
+fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
 /// Turns any error into a [`Failure`] with the step that failed.
 pub trait OrFail<T> {
     /// `step` is lowercase, names its subject, and has no full stop.
@@ -113,6 +122,13 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrFail<T> for Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failure_for_want_of_space_says_what_to_do() {
+        let cause = std::io::Error::from(ErrorKind::StorageFull);
+        let report = Failure::new(Exit::Internal, "can't write").because(cause).into_report();
+        assert!(report.entries()[0].hints[0].contains("free some space"));
+    }
 
     #[test]
     fn failure_in_a_failure_keeps_both_steps_and_hints() {

@@ -28,7 +28,9 @@ mod tests {
         assert_eq!(guid.len(), 36);
         assert_eq!(&guid[14..15], "8");
         assert!(matches!(&guid[19..20], "8" | "9" | "a" | "b"));
-        for other in [("x", "demo", "slot-a"), ("qemu-armv7", "x", "slot-a"), ("qemu-armv7", "demo", "slot-b")] {
+        for other in
+            [("x", "demo", "slot-a"), ("qemu-armv7", "x", "slot-a"), ("qemu-armv7", "demo", "slot-b")]
+        {
             assert_ne!(guid, derive(other.0, other.1, other.2));
         }
     }

@@ -1,8 +1,12 @@
 //! Ctrl-C and SIGTERM during a build: what was there stays, what is unfinished goes.
 
 use std::path::PathBuf;
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::failure::{Exit, Failure, OrFail};
 
@@ -11,6 +15,9 @@ const INTERRUPTED: i32 = 130;
 
 /// The folder to remove. A signal handler has no arguments, so it is here.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Process group to end: a compiler that would go on by itself.
+static CHILDREN: Mutex<Option<Pid>> = Mutex::new(None);
 
 /// Interrupts of this process, caught.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +61,36 @@ pub(crate) fn remember(folder: Option<PathBuf>) {
     }
 }
 
+/// As long as this lives, an interrupt ends a group of child processes.
+#[derive(Debug)]
+pub(crate) struct Children(());
+
+impl Children {
+    /// `leader` leads a process group of its own and was not waited for.
+    pub(crate) fn of(leader: &Child) -> Self {
+        remember_children(i32::try_from(leader.id()).ok().map(Pid::from_raw));
+        Self(())
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        remember_children(None);
+    }
+}
+
+fn remember_children(group: Option<Pid>) {
+    if let Ok(mut children) = CHILDREN.lock() {
+        *children = group;
+    }
+}
+
 fn end() -> ! {
+    // The lock is kept: no child is waited for from here on, so the group's number stays its own.
+    let children = CHILDREN.lock();
+    if let Ok(Some(group)) = children.as_deref() {
+        let _ = killpg(*group, Signal::SIGTERM);
+    }
     if let Some(folder) = UNFINISHED.lock().ok().and_then(|mut f| f.take()) {
         let _ = std::fs::remove_dir_all(folder);
     }

@@ -1,9 +1,10 @@
 //! The kernel of a board: its request to `nacre-kernel-config`, and the built image.
 
-use nacre_diag::Report;
+use std::path::PathBuf;
+
+use nacre_diag::{Diagnostic, Report};
 use nacre_kernel_config::{BuiltKernel, Fragments, KernelRequest, Progress, Source};
 use nacre_manifest::board::Board;
-use std::path::PathBuf;
 
 use crate::cache::Cache;
 use crate::failure::{Exit, Failure, OrFail};
@@ -19,7 +20,19 @@ pub fn lock_file(workspace: &Workspace) -> PathBuf {
 
 /// What kernel a board wants.
 pub fn request(board: &Board, workspace: &Workspace) -> Result<KernelRequest, Failure> {
-    let paths: Vec<PathBuf> = board.kernel.fragments.iter().map(|f| f.path.clone()).collect();
+    let mut problems = Report::new();
+    let mut paths = Vec::new();
+    for fragment in &board.kernel.fragments {
+        match fragment.path.canonicalize() {
+            Ok(path) => paths.push(shortest(path)),
+            Err(error) => {
+                let what = format!("no kernel fragment `{}`", fragment.path.display());
+                let found = Diagnostic::error(Exit::NotFound, what).at(fragment.place.clone());
+                problems.push(found.with_cause(error.to_string()));
+            }
+        }
+    }
+    let paths = problems.or(paths)?;
     let architecture = Architecture::of(board.arch);
     Ok(KernelRequest {
         arch: architecture.kernel,
@@ -28,6 +41,15 @@ pub fn request(board: &Board, workspace: &Workspace) -> Result<KernelRequest, Fa
         fragments: Fragments::load(&paths).map_err(|e| Report::from(&e))?,
         source: Source::from_lock(&lock_file(workspace)).map_err(|e| Report::from(&e))?,
     })
+}
+
+/// The path as messages name it: relative where it is below the current folder.
+fn shortest(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    match here.as_deref().map(|here| path.strip_prefix(here)) {
+        Ok(Ok(short)) => short.to_owned(),
+        _ => path,
+    }
 }
 
 /// The kernel image, from the cache or built now.

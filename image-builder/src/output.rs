@@ -16,6 +16,9 @@ pub const LOCK_FILE: &str = "lock";
 /// Folder in which `nacre run` keeps the VM's disk.
 pub const RUN_FOLDER: &str = "run";
 
+/// Folder for what is needed on the way.
+const SCRATCH: &str = "work";
+
 /// A build's folder, not in its place yet. What is in its place stays until [`Output::publish`]; if that is
 /// never reached, nothing is left behind.
 #[derive(Debug)]
@@ -32,7 +35,10 @@ impl Output {
         let target = std::path::absolute(target)
             .or_fail(Exit::BadInput, || format!("can't resolve `{}`", target.display()))?;
         let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
-            return Err(Failure::new(Exit::BadInput, format!("`{}` can't be an output folder", target.display())));
+            return Err(Failure::new(
+                Exit::BadInput,
+                format!("`{}` can't be an output folder", target.display()),
+            ));
         };
         check_target(&target)?;
         drop(lock(&target)?);
@@ -40,7 +46,8 @@ impl Output {
         fs::create_dir_all(parent).or_fail(Exit::Internal, step)?;
         let prefix = format!(".{}.new-", name.to_string_lossy());
         remove_leftovers(parent, &prefix);
-        let fresh = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).or_fail(Exit::Internal, step)?;
+        let fresh =
+            tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).or_fail(Exit::Internal, step)?;
         let alive = File::create(fresh.path().join(LOCK_FILE)).or_fail(Exit::Internal, step)?;
         alive.lock().or_fail(Exit::Internal, step)?;
         // Others may read what is built, as with any other build.
@@ -55,6 +62,13 @@ impl Output {
         self.fresh.path()
     }
 
+    /// An empty folder for what is needed on the way; gone when the rest is published.
+    pub fn scratch(&self) -> Result<PathBuf, Failure> {
+        let path = self.path().join(SCRATCH);
+        fs::create_dir(&path).or_fail(Exit::Internal, || format!("can't make `{}`", path.display()))?;
+        Ok(path)
+    }
+
     /// Where it will be.
     pub fn target(&self) -> &Path {
         &self.target
@@ -63,6 +77,10 @@ impl Output {
     /// Puts the folder in its place and removes what was there.
     pub fn publish(self) -> Result<PathBuf, Failure> {
         let step = || format!("can't put the new image at `{}`", self.target.display());
+        match fs::remove_dir_all(self.path().join(SCRATCH)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e).or_fail(Exit::Internal, step),
+            _ => {}
+        }
         check_target(&self.target)?;
         let in_use = lock(&self.target)?;
         if self.target.exists() {
@@ -157,6 +175,7 @@ mod tests {
     fn build(target: &Path, content: &str) -> Result<PathBuf, Failure> {
         let output = Output::prepare(target)?;
         fs::write(output.path().join(MARK), content).unwrap();
+        fs::write(output.scratch().unwrap().join("object"), content).unwrap();
         output.publish()
     }
 
@@ -168,6 +187,7 @@ mod tests {
         build(&target, "two").unwrap();
         assert_eq!(fs::read_to_string(target.join(MARK)).unwrap(), "two");
         assert_eq!(names(&folder.path().join("out")), ["demo"]);
+        assert_eq!(names(&target), [LOCK_FILE, MARK]);
     }
 
     #[test]

@@ -30,9 +30,9 @@ pub fn assemble(
         written => written.or_fail(Exit::Internal, step)?,
     };
     // The device will judge by the same code: nothing leaves that it would refuse.
-    let mut reader: &[u8] = &bytes;
-    verify_slot(&mut reader, &keys.root, &VerifyOptions::default())
-        .or_fail(Exit::VerificationFailed, || "the slot does not verify right after it was made".to_owned())?;
+    verify_slot(&bytes, &keys.root, &VerifyOptions::default()).or_fail(Exit::VerificationFailed, || {
+        "the slot does not verify right after it was made".to_owned()
+    })?;
     Ok((slot, bytes))
 }
 
@@ -41,7 +41,10 @@ fn too_large(slot: &Slot, contents: &Contents) -> Failure {
     let missing = needed.saturating_sub(slot.slot_bytes);
     Failure::new(
         Exit::BadInput,
-        format!("the slot needs {needed} bytes, and the board gives it {}: {missing} too many", slot.slot_bytes),
+        format!(
+            "the slot needs {needed} bytes, and the board gives it {}: {missing} too many",
+            slot.slot_bytes
+        ),
     )
     .because(format!(
         "root filesystem {}, hash tree {}, kernel {}, device tree {}, envelope 65536",

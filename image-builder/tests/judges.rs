@@ -25,7 +25,11 @@ fn make() -> Made {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let rootfs = root_image::make(&[
-        RootFile { path: "/sbin/init", mode: 0o755, content: (0..200_000u32).flat_map(u32::to_le_bytes).collect() },
+        RootFile {
+            path: "/sbin/init",
+            mode: 0o755,
+            content: (0..200_000u32).flat_map(u32::to_le_bytes).collect(),
+        },
         RootFile { path: "/etc/nacre/image.cbor", mode: 0o644, content: b"info".to_vec() },
     ])
     .unwrap();
@@ -45,7 +49,8 @@ fn make() -> Made {
         arguments: "console=ttyAMA0".into(),
         critical: Vec::new(),
     };
-    let (slot, bytes) = slot::assemble(description, &contents, &keys, &keys.private(Role::Os).unwrap()).unwrap();
+    let (slot, bytes) =
+        slot::assemble(description, &contents, &keys, &keys.private(Role::Os).unwrap()).unwrap();
     fs::write(at("slot.img"), &bytes).unwrap();
 
     let layout = Layout::new(16 << 20, SLOT_BYTES).unwrap();
@@ -63,7 +68,11 @@ fn make() -> Made {
 
 fn run(program: &str, arguments: &[&str]) -> Output {
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    Command::new(program).args(arguments).env("PATH", path).output().unwrap_or_else(|e| panic!("{program}: {e}"))
+    Command::new(program)
+        .args(arguments)
+        .env("PATH", path)
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}"))
 }
 
 fn accepted(program: &str, arguments: &[&str]) -> String {
@@ -86,7 +95,11 @@ fn root_filesystem_is_accepted_by_unsquashfs() {
     assert!(lines.iter().all(|l| l.contains(" 0/0 ")), "{list}");
     assert!(lines.iter().any(|l| l.starts_with("-rwxr-xr-x") && l.ends_with("/sbin/init")), "{list}");
     for mount_point in ["dev", "proc", "sys", "run", "data", "tmp"] {
-        assert!(lines.iter().any(|l| l.starts_with("drwxr-xr-x") && l.ends_with(&format!("squashfs-root/{mount_point}"))));
+        assert!(
+            lines
+                .iter()
+                .any(|l| l.starts_with("drwxr-xr-x") && l.ends_with(&format!("squashfs-root/{mount_point}")))
+        );
     }
     let unpacked = made.folder.path().join("unpacked");
     accepted("unsquashfs", &["-quiet", "-no-progress", "-dest", text(&unpacked), text(&image)]);
@@ -99,20 +112,23 @@ fn hash_tree_is_accepted_by_veritysetup_and_a_changed_block_is_not() {
     let image = made.folder.path().join("slot.img");
     let parts = &made.slot.parts;
     let verify = |path: &Path| {
-        run("veritysetup", &[
-            "verify",
-            "--no-superblock",
-            "--format=1",
-            "--hash=sha256",
-            "--salt=-",
-            "--data-block-size=4096",
-            "--hash-block-size=4096",
-            &format!("--data-blocks={}", parts.rootfs.bytes / 4096),
-            &format!("--hash-offset={}", parts.tree.offset),
-            text(path),
-            text(path),
-            &parts.rootfs.root_hash.to_string(),
-        ])
+        run(
+            "veritysetup",
+            &[
+                "verify",
+                "--no-superblock",
+                "--format=1",
+                "--hash=sha256",
+                "--salt=-",
+                "--data-block-size=4096",
+                "--hash-block-size=4096",
+                &format!("--data-blocks={}", parts.rootfs.bytes / 4096),
+                &format!("--hash-offset={}", parts.tree.offset),
+                text(path),
+                text(path),
+                &parts.rootfs.root_hash.to_string(),
+            ],
+        )
     };
     let good = verify(&image);
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
@@ -137,7 +153,8 @@ fn disk_is_accepted_by_sgdisk_and_holds_slot_and_data() {
         assert!(entry.contains(&guid), "{entry}");
     }
     let disk = fs::read(&image).unwrap();
-    let part = |start: u64, bytes: u64| &disk[usize::try_from(start).unwrap()..][..usize::try_from(bytes).unwrap()];
+    let part =
+        |start: u64, bytes: u64| &disk[usize::try_from(start).unwrap()..][..usize::try_from(bytes).unwrap()];
     let l = made.layout;
     assert_eq!(part(l.slot_a, l.slot_bytes), fs::read(made.folder.path().join("slot.img")).unwrap());
     assert!(part(l.slot_b, l.slot_bytes).iter().all(|b| *b == 0));

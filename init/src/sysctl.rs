@@ -5,7 +5,8 @@ use std::fs;
 use crate::console::log;
 
 /// Path under `/proc/sys`, value, and why.
-const SETTINGS: [(&str, &str, &str); 8] = [
+const SETTINGS: [(&str, &str, &str); 9] = [
+    ("kernel/printk", "4", "from here on the console is the apps' log; the kernel's own errors still show"),
     ("kernel/dmesg_restrict", "1", "the kernel's log names addresses and other apps"),
     ("kernel/kptr_restrict", "2", "kernel addresses help an exploit and nobody else"),
     ("kernel/panic_on_oops", "1", "a kernel that has oopsed is not to be trusted any more"),

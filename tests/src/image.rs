@@ -78,6 +78,24 @@ impl Image {
         serde_json::from_slice(&output.stdout).expect("--json prints JSON")
     }
 
+    /// Offset and length of a part of the slot, as `nacre image inspect` names it.
+    pub fn part(&self, name: &str) -> (u64, u64) {
+        let inspected = self.inspect();
+        let parts = inspected["parts"].as_array().expect("parts");
+        let part = parts.iter().find(|part| part["part"] == name).expect("the part is there");
+        let number = |field: &str| part[field].as_u64().expect("a number");
+        (number("offset"), number("bytes"))
+    }
+
+    /// Offset, length and GUID of a partition of the disk.
+    pub fn partition(&self, name: &str) -> (u64, u64, String) {
+        let inspected = self.inspect();
+        let partitions = inspected["partitions"].as_array().expect("partitions");
+        let partition = partitions.iter().find(|row| row["name"] == name).expect("the partition is there");
+        let number = |field: &str| partition[field].as_u64().expect("a number");
+        (number("offset"), number("bytes"), partition["uuid"].as_str().expect("a GUID").to_owned())
+    }
+
     /// Flips one bit of a byte of one of its files.
     pub fn flip(&self, file: &str, offset: u64) {
         use std::os::unix::fs::FileExt;

@@ -141,6 +141,9 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         // SIGINT, as Ctrl-C would: nacre run ends QEMU with itself.
         let _ = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         let _ = self.child.wait();

@@ -61,28 +61,39 @@ struct Inputs {
 pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) -> Result<Built, Failure> {
     let inputs = Inputs::read(request)?;
     let Inputs { recipe, board, .. } = &inputs;
-    let here = std::env::current_dir().or_fail(Exit::Internal, || "can't find the current folder".to_owned())?;
+    let here =
+        std::env::current_dir().or_fail(Exit::Internal, || "can't find the current folder".to_owned())?;
+    let architecture = Architecture::of(board.arch);
+    inputs.apps.iter().try_for_each(|app| package::check_listed(app, architecture))?;
     let workspace = Workspace::find(&[&recipe.folder, &here])?;
     let keys = open_keys(&request.keys, recipe.profile, terminal)?;
     let (os_key, app_key) = (keys.private(Role::Os)?, keys.private(Role::App)?);
+    if !recipe.layers_off.is_empty() {
+        terminal.warning(&format!(
+            "sandbox layers are off ({}): apps are not confined; for the sandbox's own tests only",
+            recipe.layers_off.join(", ")
+        ));
+    }
     let layout = Layout::new(board.disk.size_bytes, board.disk.slot_bytes)?;
-    let target = request.out.clone().unwrap_or_else(|| format!("out/{}-{}", recipe.image, board.board).into());
+    let target =
+        request.out.clone().unwrap_or_else(|| format!("out/{}-{}", recipe.image, board.board).into());
     let output = Output::prepare(&target)?;
 
     let cache = Cache::open()?;
-    let architecture = Architecture::of(board.arch);
     let toolchain = Toolchain::find(architecture, &cache, workspace.root())?;
-    let kernel = kernel::build(&kernel::request(board, &workspace)?, &cache, terminal, interrupts)?;
 
-    let scratch = tempfile::tempdir().or_fail(Exit::Internal, || "can't make a temporary folder".to_owned())?;
+    let scratch = output.scratch()?;
     let switches = if recipe.layers_off.is_empty() { LayerSwitches::Absent } else { LayerSwitches::Present };
-    let programs = scratch.path().join("programs");
+    let programs = scratch.join("programs");
     let mut files = device_programs::build(&toolchain, &workspace, switches, &programs, terminal)?;
     let packages = inputs
         .apps
         .iter()
-        .map(|app| Package::build(app, &toolchain, &app_key, &keys.set.app_keys(), scratch.path(), terminal))
+        .map(|app| Package::build(app, &toolchain, &app_key, &keys.set.app_keys(), &scratch, terminal))
         .collect::<Result<Vec<_>, _>>()?;
+
+    // After the programs: mistakes in their sources show first, and the kernel may take minutes.
+    let kernel = kernel::build(&kernel::request(board, &workspace)?, &cache, terminal, interrupts)?;
 
     files.push(RootFile {
         path: "/etc/nacre/image.cbor",
@@ -100,7 +111,7 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
     }
     fs::copy(&inputs.board_file, output.path().join("board.yaml"))
         .or_fail(Exit::Internal, || "can't keep the board's description".to_owned())?;
-    write_disk(&output, &layout, &inputs, &packages, &slot_bytes, scratch.path())?;
+    write_disk(&output, &layout, &inputs, &packages, &slot_bytes, &scratch)?;
 
     let mut files: Vec<FileSize> =
         files.iter().map(|f| FileSize { path: f.path.to_owned(), bytes: length(&f.content) }).collect();
@@ -118,7 +129,8 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
         files,
         apps: packages.iter().map(Package::size).collect(),
     };
-    let json = serde_json::to_string_pretty(&sizes).or_fail(Exit::Internal, || "can't write sizes.json".to_owned())?;
+    let json = serde_json::to_string_pretty(&sizes)
+        .or_fail(Exit::Internal, || "can't write sizes.json".to_owned())?;
     write(&output, "sizes.json", format!("{json}\n").as_bytes())?;
     Ok(Built { folder: output.publish()?, sizes })
 }
@@ -132,7 +144,11 @@ impl Inputs {
         if board.board != board_name {
             return Err(Failure::new(
                 Exit::BadInput,
-                format!("`{}` describes the board `{}`, not `{board_name}`", board_file.display(), board.board),
+                format!(
+                    "`{}` describes the board `{}`, not `{board_name}`",
+                    board_file.display(),
+                    board.board
+                ),
             ));
         }
         // Everything that is wrong with any app, at once.
@@ -202,7 +218,9 @@ fn open_keys(name: &str, profile: Profile, terminal: &Terminal) -> Result<KeyFol
         if profile == Profile::Production {
             return Err(Failure::new(
                 Exit::Refused,
-                format!("an image with `profile: production` can't be signed with the development keys `{name}`"),
+                format!(
+                    "an image with `profile: production` can't be signed with the development keys `{name}`"
+                ),
             )
             .hint("make keys of your own: nacre key new NAME, then nacre build --keys NAME"));
         }

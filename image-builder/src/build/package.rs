@@ -19,7 +19,7 @@ use crate::failure::{Exit, Failure, OrFail};
 use crate::progress::Step;
 use crate::sizes::{AppSize, FileSize};
 use crate::terminal::Terminal;
-use crate::toolchain::{Job, Toolchain};
+use crate::toolchain::{Architecture, Job, Toolchain};
 
 /// A signed app package.
 #[derive(Debug)]
@@ -48,21 +48,22 @@ impl Package {
         let id = app.manifest.app.as_str();
         let scratch = scratch.join(id);
         let mut files = compile(app, toolchain, &scratch, terminal)?;
-        for file in &app.files {
-            let source = app.folder.join(&file.source);
-            let content =
-                fs::read(&source).or_fail(Exit::NotFound, || format!("can't read `{}`", source.display()))?;
-            if files.insert(file.image_path.clone(), (file.is_program(), content)).is_some() {
-                let what = format!("`files`: cargo makes `{}` already", file.image_path);
-                return Err(Diagnostic::error(Exit::BadInput, what).at(file.place.clone()).into());
+        for (path, listed) in listed(app)? {
+            if files.contains_key(&path) {
+                let what = format!("`files`: cargo makes `{path}` already");
+                let place = app.files.iter().find(|f| f.image_path == path).map(|f| f.place.clone());
+                let place = place.unwrap_or_else(|| app.places.build.clone());
+                return Err(Diagnostic::error(Exit::BadInput, what).at(place).into());
             }
+            files.insert(path, listed);
         }
-        check_program(app, toolchain, &files)?;
+        check_program(app, toolchain.architecture, &files)?;
         let files: Vec<ImageFile> = files
             .into_iter()
             .map(|(path, (program, content))| ImageFile { path, program, content })
             .collect();
-        fs::create_dir_all(&scratch).or_fail(Exit::Internal, || format!("can't make `{}`", scratch.display()))?;
+        fs::create_dir_all(&scratch)
+            .or_fail(Exit::Internal, || format!("can't make `{}`", scratch.display()))?;
         let image = app_image::make(&files, &scratch)?;
         let (signed, archive) = sign(app, toolchain, &image, key, trusted)?;
         Ok(Self {
@@ -90,9 +91,12 @@ impl Package {
     pub fn on_data(&self, scratch: &Path) -> Result<Vec<(String, Entry)>, Failure> {
         let folder = format!("packages/{}", self.component);
         let mut entries = vec![(folder.clone(), Entry::Folder(0o755))];
-        for (name, content) in [(package::MANIFEST_MEMBER, &self.signed), (package::IMAGE_MEMBER, &self.image)] {
+        for (name, content) in
+            [(package::MANIFEST_MEMBER, &self.signed), (package::IMAGE_MEMBER, &self.image)]
+        {
             let path = scratch.join(format!("{}.{name}", self.component));
-            fs::write(&path, content).or_fail(Exit::Internal, || format!("can't write `{}`", path.display()))?;
+            fs::write(&path, content)
+                .or_fail(Exit::Internal, || format!("can't write `{}`", path.display()))?;
             entries.push((format!("{folder}/{name}"), Entry::File(0o644, path)));
         }
         Ok(entries)
@@ -102,7 +106,12 @@ impl Package {
 /// Path in the image to (is a program, content).
 type Files = BTreeMap<String, (bool, Vec<u8>)>;
 
-fn compile(app: &AppSource, toolchain: &Toolchain, scratch: &Path, terminal: &Terminal) -> Result<Files, Failure> {
+fn compile(
+    app: &AppSource,
+    toolchain: &Toolchain,
+    scratch: &Path,
+    terminal: &Terminal,
+) -> Result<Files, Failure> {
     let Build::Cargo { package } = &app.build else { return Ok(Files::new()) };
     if !app.folder.join("Cargo.toml").is_file() {
         let what = format!("`build: cargo`, but there is no Cargo.toml in `{}`", app.folder.display());
@@ -122,9 +131,30 @@ fn compile(app: &AppSource, toolchain: &Toolchain, scratch: &Path, terminal: &Te
         .collect()
 }
 
+/// The files that are packed as they are.
+fn listed(app: &AppSource) -> Result<Files, Failure> {
+    app.files
+        .iter()
+        .map(|file| {
+            let source = app.folder.join(&file.source);
+            let content =
+                fs::read(&source).or_fail(Exit::NotFound, || format!("can't read `{}`", source.display()))?;
+            Ok((file.image_path.clone(), (file.is_program(), content)))
+        })
+        .collect()
+}
+
+/// Finds early, before anything long begins, what is wrong with an app that isn't built from sources.
+pub(super) fn check_listed(app: &AppSource, architecture: &Architecture) -> Result<(), Failure> {
+    match app.build {
+        Build::Cargo { .. } => Ok(()),
+        Build::None => check_program(app, architecture, &listed(app)?),
+    }
+}
+
 /// Checks that `run[0]` is there and that every program in the image can run on the board.
-fn check_program(app: &AppSource, toolchain: &Toolchain, files: &Files) -> Result<(), Failure> {
-    let wanted = toolchain.architecture.elf;
+fn check_program(app: &AppSource, architecture: &Architecture, files: &Files) -> Result<(), Failure> {
+    let wanted = architecture.elf;
     let refuse = |exit, what: String, place: &Place| Diagnostic::error(exit, what).at(place.clone());
     let place = &app.places.program;
     let Some((program, content)) = files.get(app.program()) else {
@@ -143,7 +173,9 @@ fn check_program(app: &AppSource, toolchain: &Toolchain, files: &Files) -> Resul
     elf::check(content, wanted).map_err(|e| {
         let hint = match e {
             elf::CheckElfError::NotStatic { .. } => "link it statically, against musl",
-            elf::CheckElfError::WrongArchitecture { .. } => "build it for the board, or build the image for another board",
+            elf::CheckElfError::WrongArchitecture { .. } => {
+                "build it for the board, or build the image for another board"
+            }
             _ => "the device starts ELF programs only",
         };
         refuse(Exit::BadInput, format!("`run`: `{}` can't run on the board", app.program()), place)
@@ -161,8 +193,11 @@ fn sign(
     trusted: &[PublicKey],
 ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let step = || format!("can't pack `{}`", app.manifest.app);
-    let filter = nacre_seccomp_policy::compile(toolchain.architecture.policy, &nacre_seccomp_policy::Options::default())
-        .or_fail(Exit::Internal, step)?;
+    let filter = nacre_seccomp_policy::compile(
+        toolchain.architecture.policy,
+        &nacre_seccomp_policy::Options::default(),
+    )
+    .or_fail(Exit::Internal, step)?;
     let mut payload = Payload {
         component: app.manifest.app.to_string(),
         version: app.manifest.version.clone(),
@@ -178,7 +213,8 @@ fn sign(
     let signed = payload.sign(key).or_fail(Exit::BadInput, step)?;
     let archive = package::write_package(&signed, image).or_fail(Exit::BadInput, step)?;
     // The device will judge by the same code: nothing leaves that it would refuse.
-    package::open_package(&archive, trusted)
-        .or_fail(Exit::VerificationFailed, || format!("`{}` does not verify right after it was made", app.manifest.app))?;
+    package::open_package(&archive, trusted).or_fail(Exit::VerificationFailed, || {
+        format!("`{}` does not verify right after it was made", app.manifest.app)
+    })?;
     Ok((signed, archive))
 }

@@ -26,8 +26,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Check that the final configuration is what the fragments ask for.
-    #[command(after_help = "Example:\n  nacre kernel check --board qemu-armv7\n\nEach option that was dropped or \
-        changed is named with the unmet dependency that did it; exit code 65.")]
+    #[command(
+        after_help = "Example:\n  nacre kernel check --board qemu-armv7\n\nEach option that was dropped or \
+        changed is named with the unmet dependency that did it; exit code 65."
+    )]
     Check(Target),
     /// Say why a symbol is on or off, who asked for it, and what it depends on.
     #[command(after_help = "Example:\n  nacre kernel explain IPC_NS")]
@@ -64,7 +66,8 @@ struct Pin {
 /// Does it.
 pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let interrupts = Interrupts::catch()?;
-    let here = std::env::current_dir().or_fail(Exit::Internal, || "can't find the current folder".to_owned())?;
+    let here =
+        std::env::current_dir().or_fail(Exit::Internal, || "can't find the current folder".to_owned())?;
     let workspace = Workspace::find(&[&here])?;
     let cache = Cache::open()?;
     match args.command {
@@ -96,7 +99,11 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
         }
         Command::Build(target) => {
             let built = kernel::ready(&target.request(&workspace)?, &cache, terminal, &interrupts)?;
-            terminal.notice(&format!("kernel {}, {}", built.release, if built.cached { "from the cache" } else { "built now" }));
+            terminal.notice(&format!(
+                "kernel {}, {}",
+                built.release,
+                if built.cached { "from the cache" } else { "built now" }
+            ));
             write(&format!("{}\n", built.image.display()))
         }
         Command::Pin(Pin { tarball }) => {

@@ -22,8 +22,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a set of keys: root, os, app, capability.
-    #[command(after_help = "Example:\n  nacre key new factory\n\nThe root key is needed again only to change \
-        the set: move root.key to a safe place.")]
+    #[command(
+        after_help = "Example:\n  nacre key new factory\n\nThe root key is needed again only to change \
+        the set: move root.key to a safe place."
+    )]
     New(New),
     /// Show the public halves of a set, or of all sets.
     #[command(after_help = "Example:\n  nacre key show development --json")]

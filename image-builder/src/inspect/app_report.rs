@@ -38,6 +38,8 @@ pub struct AppContent {
     pub signed_by: String,
     /// Size of its filesystem image.
     pub image_bytes: u64,
+    /// fs-verity digest of its image (SHA-256, blocks of 1024 bytes), in hexadecimal.
+    pub image_digest: String,
     /// Instructions of its seccomp filter.
     pub filter_instructions: usize,
     /// Program and arguments.
@@ -75,6 +77,7 @@ impl AppContent {
             arch: payload.arch.as_str(),
             signed_by: package.signed_by.to_string(),
             image_bytes: payload.image_bytes,
+            image_digest: payload.image_digest.to_string(),
             filter_instructions: payload.filter.len() / 8,
             may: describe(&manifest),
             run: manifest.run,

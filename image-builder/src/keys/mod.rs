@@ -86,7 +86,9 @@ pub struct KeyFolder {
 impl KeyStore {
     /// Finds the folder; it need not exist yet.
     pub fn open() -> Result<Self, Failure> {
-        Ok(Self { root: user_folder("NACRE_KEYS", "XDG_DATA_HOME", ".local/share", Path::new("nacre/keys"))? })
+        Ok(Self {
+            root: user_folder("NACRE_KEYS", "XDG_DATA_HOME", ".local/share", Path::new("nacre/keys"))?,
+        })
     }
 
     /// A store in a given folder.
@@ -110,7 +112,8 @@ impl KeyStore {
         }
         fs::create_dir_all(&self.root).or_fail(Exit::Internal, step)?;
         // Made beside and renamed: a set is there whole or not at all.
-        let fresh = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.root).or_fail(Exit::Internal, step)?;
+        let fresh =
+            tempfile::Builder::new().prefix(".new-").tempdir_in(&self.root).or_fail(Exit::Internal, step)?;
         let mut keys = Vec::new();
         for role in Role::ALL {
             let key = generate().or_fail(Exit::Internal, step)?;
@@ -133,7 +136,8 @@ impl KeyStore {
         let signed = set.sign(root).or_fail(Exit::Internal, step)?;
         write_file(&fresh.path().join(KEY_SET_FILE), &signed, 0o644).or_fail(Exit::Internal, step)?;
         let public = pem::encode_public(&PublicKey::of(root));
-        write_file(&fresh.path().join(ROOT_PUBLIC_FILE), public.as_bytes(), 0o644).or_fail(Exit::Internal, step)?;
+        write_file(&fresh.path().join(ROOT_PUBLIC_FILE), public.as_bytes(), 0o644)
+            .or_fail(Exit::Internal, step)?;
         match fs::rename(fresh.path(), &path) {
             // Somebody else was quicker: their set is the one.
             Err(_) if path.join(KEY_SET_FILE).is_file() && purpose == Purpose::Development => {}
@@ -206,7 +210,12 @@ impl KeyFolder {
         if mode & 0o077 != 0 {
             return Err(Failure::new(
                 Exit::Refused,
-                format!("the {} key `{}` can be read by others (mode {:04o})", role.name(), path.display(), mode & 0o7777),
+                format!(
+                    "the {} key `{}` can be read by others (mode {:04o})",
+                    role.name(),
+                    path.display(),
+                    mode & 0o7777
+                ),
             )
             .hint(format!("chmod 600 {}", path.display())));
         }
@@ -224,7 +233,12 @@ impl KeyFolder {
         if !named {
             return Err(Failure::new(
                 Exit::Refused,
-                format!("the {} key {} is not in the signed key set `{}`, or is revoked", role.name(), public.id(), self.name),
+                format!(
+                    "the {} key {} is not in the signed key set `{}`, or is revoked",
+                    role.name(),
+                    public.id(),
+                    self.name
+                ),
             ));
         }
         Ok(key)
@@ -233,7 +247,8 @@ impl KeyFolder {
 
 /// Reads a root public key from a PEM file, for verifying without a key store.
 pub fn read_root_public(path: &Path) -> Result<PublicKey, Failure> {
-    let text = fs::read_to_string(path).or_fail(Exit::NotFound, || format!("can't read `{}`", path.display()))?;
+    let text =
+        fs::read_to_string(path).or_fail(Exit::NotFound, || format!("can't read `{}`", path.display()))?;
     pem::decode_public(&text).ok_or_else(|| {
         Failure::new(Exit::BadInput, format!("`{}` is no Ed25519 public key in PEM", path.display()))
     })

@@ -81,8 +81,7 @@ mod tests {
 
     /// RFC 8410, section 10.3 and 10.1.
     const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
-    const PUBLIC: &str =
-        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+    const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
     #[test]
     fn pem_of_rfc_8410_is_read_and_written_back() {
@@ -95,7 +94,13 @@ mod tests {
 
     #[test]
     fn pem_of_something_else_is_refused() {
-        for text in ["", "-----BEGIN PRIVATE KEY-----", PUBLIC, &PRIVATE.replace("MC4C", "MC4D"), &PRIVATE.replace('d', "*")] {
+        for text in [
+            "",
+            "-----BEGIN PRIVATE KEY-----",
+            PUBLIC,
+            &PRIVATE.replace("MC4C", "MC4D"),
+            &PRIVATE.replace('d', "*"),
+        ] {
             assert!(decode_private(text).is_none(), "{text}");
         }
         assert!(decode_public(PRIVATE).is_none());
@@ -108,6 +113,8 @@ mod tests {
             assert_eq!(from_base64(&base64(&bytes)).unwrap(), bytes);
         }
         assert_eq!(base64(b"foobar"), "Zm9vYmFy");
-        assert!(from_base64("Zm9v=").is_none() && from_base64("Zh==").is_none() && from_base64("====").is_none());
+        assert!(
+            from_base64("Zm9v=").is_none() && from_base64("Zh==").is_none() && from_base64("====").is_none()
+        );
     }
 }

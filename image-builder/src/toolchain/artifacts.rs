@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
+use crate::interrupt::Children;
 use crate::progress::Step;
 
 /// Lines of cargo's output that are shown when it fails.
@@ -37,13 +39,16 @@ struct Target {
 
 /// Runs the command; what is being compiled becomes the step's detail.
 pub(super) fn run(command: &mut Command, step: &Step) -> Result<BTreeMap<String, PathBuf>, RunCargoError> {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // A group of its own, so that an interrupt can end cargo and all its compilers together.
+    let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let children = Children::of(&child);
     let stdout = child.stdout.take().map(BufReader::new);
     let stderr = child.stderr.take().map(BufReader::new);
     let (built, said) = std::thread::scope(|scope| {
         let listener = scope.spawn(|| listen(stderr, step));
         (collect(stdout), listener.join().unwrap_or_default())
     });
+    drop(children);
     let status = child.wait()?;
     if status.success() { Ok(built?) } else { Err(RunCargoError::Failed(said)) }
 }

@@ -59,7 +59,10 @@ pub(super) fn find(architecture: &'static Architecture, cache: &Cache) -> Result
     let first = version.lines().next().unwrap_or_default();
     Ok(Toolchain {
         architecture,
-        description: format!("{first} of Debian, standard library from source, target {}", architecture.target),
+        description: format!(
+            "{first} of Debian, standard library from source, target {}",
+            architecture.target
+        ),
         cargo: CARGO.into(),
         // RUSTC_BOOTSTRAP opens the options that make the standard library, and only those are used.
         environment: vec![("RUSTC", RUSTC.into()), ("RUSTC_BOOTSTRAP", "1".into())],

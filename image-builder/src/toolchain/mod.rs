@@ -62,12 +62,23 @@ const PROFILE: [&str; 7] = [
 ];
 
 /// Variables of cargo and rustup that may come through; all others would change what is built.
-const KEPT_VARIABLES: [&str; 7] =
-    ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
+const KEPT_VARIABLES: [&str; 7] = [
+    "CARGO_HOME",
+    "CARGO_HTTP_",
+    "CARGO_NET_",
+    "CARGO_REGISTR",
+    "CARGO_SOURCE_",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+];
 
 impl Toolchain {
     /// Finds the toolchain for an architecture. `checkout` is the folder of the sources, absolute.
-    pub fn find(architecture: &'static Architecture, cache: &Cache, checkout: &Path) -> Result<Self, Failure> {
+    pub fn find(
+        architecture: &'static Architecture,
+        cache: &Cache,
+        checkout: &Path,
+    ) -> Result<Self, Failure> {
         if let Some(found) = prebuilt::find(architecture, cache, checkout)? {
             return Ok(found);
         }
@@ -97,8 +108,9 @@ impl Toolchain {
         if job.locked {
             command.arg("--locked");
         }
-        let built = artifacts::run(&mut command, step)
-            .map_err(|e| Failure::new(Exit::BadInput, format!("can't build `{}`", job.folder.display())).because(e))?;
+        let built = artifacts::run(&mut command, step).map_err(|e| {
+            Failure::new(Exit::BadInput, format!("can't build `{}`", job.folder.display())).because(e)
+        })?;
 
         fs::create_dir_all(into).or_fail(Exit::Internal, || format!("can't make `{}`", into.display()))?;
         let mut copied = BTreeMap::new();
@@ -143,15 +155,13 @@ fn common_rustflags(architecture: &Architecture, hidden: &[(&Path, &str)]) -> Ve
 /// Cargo's home, whose path dependencies' sources would otherwise carry into programs.
 fn cargo_home() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    set("CARGO_HOME").or_else(|| set("HOME").map(|h| h.join(".cargo"))).unwrap_or_else(|| PathBuf::from("/.cargo"))
+    set("CARGO_HOME")
+        .or_else(|| set("HOME").map(|h| h.join(".cargo")))
+        .unwrap_or_else(|| PathBuf::from("/.cargo"))
 }
 
 /// A folder in the cache for what is made from these parts (compiler, flags).
-fn target_folder(
-    architecture: &Architecture,
-    cache: &Cache,
-    parts: &[&str],
-) -> Result<PathBuf, Failure> {
+fn target_folder(architecture: &Architecture, cache: &Cache, parts: &[&str]) -> Result<PathBuf, Failure> {
     let id = Digest::of(parts.join("\0").as_bytes()).to_string();
     let short = id.get(..12).unwrap_or_default();
     cache.folder(Path::new("device").join(format!("{}-{short}", architecture.target)))

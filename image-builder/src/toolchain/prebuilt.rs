@@ -18,7 +18,8 @@ pub(super) fn find(
         return Ok(None);
     };
     let Some(version) = compiler_version(&rustc) else { return Ok(None) };
-    let Some(libraries) = print(&rustc, &["--print", "target-libdir", "--target", architecture.target]) else {
+    let Some(libraries) = print(&rustc, &["--print", "target-libdir", "--target", architecture.target])
+    else {
         return Ok(None);
     };
     if !has_standard_library(Path::new(&libraries)) {

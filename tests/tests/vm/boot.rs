@@ -8,7 +8,7 @@ use nacre_tests::vm::Vm;
 fn demo_in_24_mib_shows_the_chart() {
     let image = demo().copy();
     let mut vm = Vm::start(&image, &["--memory", "24M"]);
-    vm.wait_for(r"appmgr: .*development keys");
+    vm.wait_for("appmgr: .*SIGNED WITH DEVELOPMENT KEYS");
     vm.wait_for(r"\] reporter: cpu +\d+%  \|.*\|$");
     vm.wait_for(r"\] reporter: mem +\d+%  \|.*\|$");
     let samples = vm.wait_for_number(r"\] reporter: (\d+) samples of 1 boots, up \d+ s$");

@@ -57,7 +57,7 @@ fn app_over_its_memory_limit_is_killed_and_the_log_says_so() {
     let image = build("tests/images/probe.yaml").copy();
     let mut vm = Vm::start(&image, &[]);
     vm.wait_for(r"\] hog: taking memory");
-    vm.wait_for(r"hog.*memory");
+    vm.wait_for(r"\] hog: killed: out of memory \(over limits.memory\)");
     assert!(!vm.has_printed(r"\] hog: took"), "the limit did not hold");
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod boot;
+mod budgets;
 mod integrity;
 mod judges;
 mod lifecycle;

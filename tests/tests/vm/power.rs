@@ -36,7 +36,7 @@ fn recorder_power_cut_while_writing_keeps_its_data() {
         vm.cut_power();
     }
     // After the last cut the journal is not replayed yet; e2fsck replays it and must find nothing else.
-    let partition = crate::judges::partition(&image.dir().join("run/disk.img"), "data");
+    let partition = crate::judges::data_partition(&image, "run/disk.img");
     judge("e2fsck", &["-fp", &partition.path().to_string_lossy()]);
     judge("e2fsck", &["-fn", &partition.path().to_string_lossy()]);
 }

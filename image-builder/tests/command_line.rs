@@ -1,0 +1,232 @@
+//! The command line as a user meets it: exit codes, words, and nothing half-written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder with one board, one app and one recipe that are all right, but for what a test changes.
+struct Project(tempfile::TempDir);
+
+const BOARD: &str = "\
+board: bench
+arch: armv7
+kernel: { fragments: [base.config], image: zImage }
+cmdline: console=ttyAMA0
+disk: { size: 16MiB, slot: 4MiB }
+memory: { default: 24MiB }
+qemu:
+  program: qemu-system-arm
+  package: qemu-system-arm
+  args: [-machine, virt]
+  disk-device: virtio-blk-device
+  serial-device: virtio-serial-device
+";
+const APP: &str = "\
+app: org.example.tool
+version: 1.0.0
+rollback-index: 1
+build: none
+run: [/app/bin/tool]
+limits: { memory: 1MiB, tasks: 2, cpu: 10%, open-files: 16, tmp: 16KiB }
+files: { /app/bin/tool: tool }
+";
+const RECIPE: &str = "\
+image: tiny
+version: 1.0.0
+rollback-index: 1
+profile: development
+board: bench
+apps: [tool]
+";
+
+impl Project {
+    fn new() -> Self {
+        let project = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(project.path("tool")).unwrap();
+        project.write("bench.yaml", BOARD).write("tiny.yaml", RECIPE).write("tool/nacre.yaml", APP);
+        fs::write(project.path("tool/tool"), static_program(40)).unwrap();
+        project
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> &Self {
+        fs::write(self.path(name), text).unwrap();
+        self
+    }
+
+    fn nacre(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
+        command.current_dir(self.0.path()).args(arguments).env("NO_COLOR", "1");
+        command.env("NACRE_KEYS", self.path("keys")).env("NACRE_CACHE", self.path("cache"));
+        command.env_remove("NACRE_SOURCE").output().unwrap()
+    }
+
+    /// Builds, and expects this exit code and each of these texts on stderr, and no output folder.
+    fn refused(&self, arguments: &[&str], exit: i32, texts: &[&str]) {
+        let output = self.nacre(&[&["build", "tiny.yaml"], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(exit), "{said}");
+        for text in texts {
+            assert!(said.contains(text), "no `{text}` in:\n{said}");
+        }
+        assert!(!self.path("out").exists(), "something was written");
+    }
+}
+
+/// Enough of a 32-bit static executable for a machine.
+fn static_program(machine: u16) -> Vec<u8> {
+    let mut out = vec![0u8; 52 + 32];
+    out[..7].copy_from_slice(b"\x7fELF\x01\x01\x01");
+    out[16..18].copy_from_slice(&2u16.to_le_bytes());
+    out[18..20].copy_from_slice(&machine.to_le_bytes());
+    out[28..32].copy_from_slice(&52u32.to_le_bytes());
+    out[42..44].copy_from_slice(&32u16.to_le_bytes());
+    out[44..46].copy_from_slice(&1u16.to_le_bytes());
+    out[52..56].copy_from_slice(&1u32.to_le_bytes());
+    out
+}
+
+#[test]
+fn help_of_every_command_has_an_example() {
+    let project = Project::new();
+    let commands: [&[&str]; 12] = [
+        &[],
+        &["build"],
+        &["run"],
+        &["image", "verify"],
+        &["image", "inspect"],
+        &["device"],
+        &["key", "new"],
+        &["key", "show"],
+        &["kernel", "check"],
+        &["kernel", "explain"],
+        &["kernel", "build"],
+        &["kernel", "pin"],
+    ];
+    for command in commands {
+        let output = project.nacre(&[command, &["--help"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("Example"), "{command:?}: {text}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    let project = Project::new();
+    let lines: [&[&str]; 6] = [
+        &[],
+        &["biuld"],
+        &["build"],
+        &["build", "x", "--nope"],
+        &["run", "x", "--memory", "many"],
+        &["key", "new"],
+    ];
+    for line in lines {
+        let output = project.nacre(line);
+        assert_eq!(output.status.code(), Some(2), "{line:?}");
+        assert!(output.stdout.is_empty(), "{line:?}");
+    }
+}
+
+#[test]
+fn recipe_that_is_wrong_is_refused_with_its_place() {
+    let project = Project::new();
+    project.write("tiny.yaml", &RECIPE.replace("version:", "versoin:"));
+    project.refused(&[], 65, &["versoin", "tiny.yaml:2:1", "did you mean `version`?"]);
+    project.write("tiny.yaml", &RECIPE.replace("[tool]", "[tool, absent]"));
+    project.refused(&[], 66, &["absent"]);
+    project.write("tiny.yaml", RECIPE);
+    project.refused(&["--board", "none"], 66, &["no board `none`"]);
+    fs::remove_file(project.path("tiny.yaml")).unwrap();
+    project.refused(&[], 66, &["tiny.yaml"]);
+}
+
+#[test]
+fn app_that_is_wrong_is_refused_with_its_place() {
+    let cases: [(&str, &str, i32, &[&str]); 5] = [
+        ("memory: 1MiB", "memory: 1potato", 65, &["tool/nacre.yaml:6:"]),
+        ("build: none", "network: { connect: [\"tcp:x.org:1\"] }\nbuild: none", 64, &["network"]),
+        (": tool }", ": ../bench.yaml }", 65, &["climbs out"]),
+        ("run: [/app/bin/tool]", "run: [/app/bin/other]", 65, &["/app/bin/other", "tool/nacre.yaml:5:"]),
+        (": tool }", ": missing }", 66, &["missing"]),
+    ];
+    for (from, to, exit, texts) in cases {
+        let project = Project::new();
+        assert!(APP.contains(from));
+        project.write("tool/nacre.yaml", &APP.replace(from, to)).refused(&[], exit, texts);
+    }
+}
+
+#[test]
+fn app_for_another_machine_is_refused_by_name() {
+    let project = Project::new();
+    fs::write(project.path("tool/tool"), static_program(3)).unwrap();
+    project.refused(&[], 65, &["it is for 32-bit x86, the board is armv7", "tool/nacre.yaml:5:"]);
+    fs::write(project.path("tool/tool"), "#!/bin/sh\n").unwrap();
+    project.refused(&[], 65, &["not a complete ELF executable"]);
+}
+
+#[test]
+fn build_without_a_checkout_says_how_to_name_one() {
+    let project = Project::new();
+    project.refused(&[], 66, &["no checkout of Nacre", "NACRE_SOURCE"]);
+}
+
+/// A project whose checkout is this one, so that a build comes as far as its output folder.
+fn with_checkout(project: &Project, arguments: &[&str]) -> Output {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
+    command.current_dir(project.0.path()).args(["build", "tiny.yaml"]).args(arguments).env("NO_COLOR", "1");
+    command.env("NACRE_KEYS", project.path("keys")).env("NACRE_CACHE", project.path("cache"));
+    command.env("NACRE_SOURCE", top).output().unwrap()
+}
+
+#[test]
+fn production_image_with_development_keys_is_refused() {
+    let project = Project::new();
+    project.write("tiny.yaml", &RECIPE.replace("profile: development", "profile: production"));
+    let output = with_checkout(&project, &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains("development keys") && said.contains("nacre key new"), "{said}");
+    assert!(!project.path("out").exists());
+}
+
+#[test]
+fn output_folder_in_use_or_of_something_else_is_refused() {
+    let project = Project::new();
+    fs::create_dir(project.path("thesis")).unwrap();
+    project.write("thesis/chapter.tex", "text");
+    let output = with_checkout(&project, &["--out", "thesis"]);
+    assert_eq!(output.status.code(), Some(64));
+
+    fs::create_dir(project.path("running")).unwrap();
+    project.write("running/slot.img", "old");
+    let lock = fs::File::create(project.path("running/lock")).unwrap();
+    lock.lock().unwrap();
+    let output = with_checkout(&project, &["--out", "running"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(75), "{said}");
+    assert!(said.contains("is in use"), "{said}");
+    assert_eq!(fs::read_to_string(project.path("running/slot.img")).unwrap(), "old");
+}
+
+#[test]
+fn keys_made_are_shown_and_never_made_twice() {
+    let project = Project::new();
+    assert_eq!(project.nacre(&["key", "new", "factory"]).status.code(), Some(0));
+    let again = project.nacre(&["key", "new", "factory"]);
+    assert_eq!(again.status.code(), Some(64));
+    let shown = project.nacre(&["key", "show", "factory", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(value["development"], false);
+    for role in ["root", "os", "app", "capability"] {
+        assert_eq!(value[role][0]["public"].as_str().map(str::len), Some(64), "{role}");
+    }
+    assert_eq!(project.nacre(&["key", "show", "other"]).status.code(), Some(66));
+    assert_eq!(project.nacre(&["key", "new", "../x"]).status.code(), Some(65));
+}
