@@ -8,9 +8,7 @@ use nacre_wire::app::{Ask, MAX_PACKET, Message, Outcome, Request};
 use nacre_wire::status::{AppStatus, Stats};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket,
-};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
 
 /// Where the OS listens, in every app.
 const SOCKET: &str = "/run/nacre";
@@ -120,7 +118,9 @@ impl System {
                 None => return Ok(None),
                 // A reply that came after its request was given up.
                 Some(Message::Reply { .. }) => {}
-                Some(Message::Called { call, from, payload }) => self.keep(Call { number: call, from, payload }),
+                Some(Message::Called { call, from, payload }) => {
+                    self.keep(Call { number: call, from, payload })
+                }
             }
         }
     }
@@ -170,7 +170,8 @@ impl System {
             Err(error) => return Err(AskError::Connection(error)),
         }
         let mut packet = [0; MAX_PACKET];
-        let length = recv(self.socket.as_raw_fd(), &mut packet, MsgFlags::empty()).map_err(AskError::Connection)?;
+        let length =
+            recv(self.socket.as_raw_fd(), &mut packet, MsgFlags::empty()).map_err(AskError::Connection)?;
         if length == 0 {
             return Err(AskError::Connection(Errno::ECONNRESET));
         }

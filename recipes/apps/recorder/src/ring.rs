@@ -79,7 +79,8 @@ impl Ring {
         if self.current.len() >= PER_BLOCK {
             let dropped = self.read(self.sequence.wrapping_add(1) % self.blocks)?;
             self.full += u32::try_from(self.current.len()).unwrap_or(0);
-            self.full -= dropped.map_or(0, |(_, samples)| u32::try_from(samples.len()).unwrap_or(0)).min(self.full);
+            self.full -=
+                dropped.map_or(0, |(_, samples)| u32::try_from(samples.len()).unwrap_or(0)).min(self.full);
             self.sequence += 1;
             self.current.clear();
         }
