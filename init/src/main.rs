@@ -83,35 +83,19 @@ fn start() -> Result<Signals, StartError> {
 /// Runs the app manager until somebody asks for the end.
 fn supervise(signals: &Signals) -> Ending {
     let mut supervisor = Supervisor::new();
-    let mut event = Some(Event::Tick);
+    let mut events = vec![Event::Tick];
     loop {
-        let mut actions = supervisor.step(event.take(), clock::uptime());
-        while let Some(action) = actions.pop_front() {
-            if let Action::End(ending) = action {
+        for event in events {
+            if let Some(ending) = supervisor.drive(event, clock::uptime, perform) {
                 return ending;
             }
-            if let Some(follow_up) = perform(action) {
-                actions.extend(supervisor.step(Some(follow_up), clock::uptime()));
-            }
         }
-        match signals.wait(supervisor.wait_for(clock::uptime())) {
-            Wake::Reboot => event = Some(Event::Ask(Ending::Reboot)),
-            Wake::PowerOff => event = Some(Event::Ask(Ending::PowerOff)),
-            Wake::Child => {
-                for (pid, how) in signals::reap() {
-                    actions.extend(supervisor.step(Some(Event::Gone { pid, how }), clock::uptime()));
-                }
-                for action in actions {
-                    if let Action::End(ending) = action {
-                        return ending;
-                    }
-                    // Of what follows a death, only a log line or a kill is immediate: a new start
-                    // waits for its pause, so nothing answers here with an event.
-                    let _ = perform(action);
-                }
-            }
-            Wake::Time => event = Some(Event::Tick),
-        }
+        events = match signals.wait(supervisor.wait_for(clock::uptime())) {
+            Wake::Reboot => vec![Event::Ask(Ending::Reboot)],
+            Wake::PowerOff => vec![Event::Ask(Ending::PowerOff)],
+            Wake::Child => signals::reap().into_iter().map(|(pid, how)| Event::Gone { pid, how }).collect(),
+            Wake::Time => vec![Event::Tick],
+        };
     }
 }
 

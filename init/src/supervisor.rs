@@ -116,6 +116,26 @@ impl Supervisor {
         actions
     }
 
+    /// Takes an event, has `perform` do what follows from it, and takes in turn what comes of that: any event
+    /// may be the one that finds the pause over, also another process's end. The ending, once it is reached.
+    pub(crate) fn drive(
+        &mut self,
+        event: Event,
+        now: impl Fn() -> Duration,
+        mut perform: impl FnMut(Action) -> Option<Event>,
+    ) -> Option<Ending> {
+        let mut actions = self.step(Some(event), now());
+        while let Some(action) = actions.pop_front() {
+            if let Action::End(ending) = action {
+                return Some(ending);
+            }
+            if let Some(follow_up) = perform(action) {
+                actions.extend(self.step(Some(follow_up), now()));
+            }
+        }
+        None
+    }
+
     /// How long nothing needs doing, should no event come; `None` is for good.
     pub(crate) fn wait_for(&self, now: Duration) -> Option<Duration> {
         match self.state {
@@ -178,6 +198,24 @@ mod tests {
         let mut supervisor = running();
         assert_eq!(supervisor.step(gone(8), seconds(10)), []);
         assert_eq!(supervisor.wait_for(seconds(10)), None);
+    }
+
+    #[test]
+    fn supervisor_orphan_dies_as_the_pause_ends_new_manager_is_still_supervised() {
+        let mut supervisor = running();
+        assert_eq!(supervisor.step(gone(7), seconds(10)).len(), 2);
+        // An app's last process goes more than a pause after the manager: its end comes before any tick.
+        let mut done = Vec::new();
+        let ending = supervisor.drive(
+            Event::Gone { pid: 30, how: "was ended by SIGKILL".to_owned() },
+            || seconds(12),
+            |action| {
+                done.push(action.clone());
+                (action == Action::Spawn).then_some(Event::Spawned { pid: 40 })
+            },
+        );
+        assert_eq!((ending, done), (None, vec![Action::Spawn]));
+        assert!(supervisor.step(gone(40), seconds(20)).contains(&Action::KillApps), "its death is noticed");
     }
 
     #[test]

@@ -36,12 +36,11 @@ const WITHOUT_RUSTUP_TARGET: [Package; 5] = [
 ];
 
 /// Second programs that judge what ours make; the tests need them.
-const JUDGES: [Package; 6] = [
+const JUDGES: [Package; 5] = [
     ("cryptsetup-bin", "veritysetup judges the hash tree"),
     ("squashfs-tools", "unsquashfs judges the root filesystem"),
     ("gdisk", "sgdisk judges the partition table"),
     ("fsverity", "judges the digest of app images"),
-    ("strace", "judges what the sandbox does"),
     ("tar", "judges app packages"),
 ];
 

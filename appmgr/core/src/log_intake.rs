@@ -84,6 +84,13 @@ impl Budget {
         })
     }
 
+    /// Whether more than a whole burst is owed: then even the last words of a run are left out, or an app that
+    /// ends and starts again and again would log without bound.
+    pub fn is_far_over(&mut self, now: Uptime) -> bool {
+        self.refill(now);
+        self.left < -FULL
+    }
+
     fn refill(&mut self, now: Uptime) {
         let passed = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
         let gained = passed.saturating_mul(RATE) / 1000;
@@ -131,6 +138,17 @@ mod tests {
         let until = budget.pause_until(start).unwrap();
         assert!(budget.pause_until(start.after(Duration::from_millis(100))).is_some());
         assert_eq!(budget.pause_until(until), None);
+    }
+
+    #[test]
+    fn budget_far_over_is_told_until_the_debt_is_small() {
+        let start = Uptime::from_millis(5_000);
+        let mut budget = Budget::new(start);
+        budget.spend(20_000, 0, start);
+        assert!(!budget.is_far_over(start));
+        budget.spend(20_000, 0, start);
+        assert!(budget.is_far_over(start));
+        assert!(!budget.is_far_over(start.after(Duration::from_secs(4))));
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use nacre_appmgr_core::peers::{ConnectionId, Reply, Waiter};
 use nacre_manifest::device::SystemGrant;
 use nacre_wire::app::{Ask, Message, Outcome, Request};
 
-use crate::app_socket::{MOST_CONNECTIONS, Received, Sent};
+use crate::app_socket::{BACKLOG, MOST_CONNECTIONS, Received, Sent};
 use crate::clock;
 use crate::daemon::Daemon;
 use crate::event_loop::{Interest, Source};
@@ -18,9 +18,10 @@ const AT_ONCE: usize = 8;
 const MOST_DENIALS: usize = 8;
 
 impl Daemon {
-    /// Takes the connections that wait. A uid that is no app's gets none.
+    /// Takes the connections that wait; those that come meanwhile have their turn later, so that an app which
+    /// connects without end keeps nobody from his. A uid that is no app's gets none.
     pub(crate) fn accept(&mut self) {
-        loop {
+        for _ in 0..BACKLOG {
             match self.listener.accept() {
                 Ok(None) => return,
                 Ok(Some((socket, uid))) => {

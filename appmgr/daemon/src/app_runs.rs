@@ -13,7 +13,7 @@ use crate::clock;
 use crate::daemon::Daemon;
 use crate::event_loop::{EventLoop, Interest, Source};
 use crate::launch::launch;
-use crate::log_capture::Captured;
+use crate::log_capture::{Capture, Captured, LAST_LINES};
 use crate::process::{Handover, Process};
 
 impl Daemon {
@@ -26,9 +26,10 @@ impl Daemon {
             Ok(launched) => {
                 slot.slowed = false;
                 slot.denials = Vec::new();
-                slot.paused_until = None;
+                // An earlier run's debt is this one's: to end and start again pays nothing.
+                slot.paused_until = slot.budget.pause_until(clock::now());
                 let process = slot.process.insert(Process::new(launched, oom_kills));
-                if let Err(error) = watch(&self.events, process, app) {
+                if let Err(error) = watch(&self.events, process, app, slot.paused_until.is_none()) {
                     // Nobody would see its end: it is ended here and now.
                     let killed = installed.cgroup.kill();
                     slot.process = None;
@@ -68,7 +69,7 @@ impl Daemon {
             Captured::Nothing => return,
             Captured::Closed => {
                 self.events.remove(capture.as_fd());
-                place.take().map(crate::log_capture::Capture::finish).unwrap_or_default()
+                place.take().map(|capture| capture.finish(LAST_LINES)).unwrap_or_default()
             }
             Captured::Some { bytes, lines } => {
                 slot.budget.spend(bytes, lines.len(), now);
@@ -117,7 +118,12 @@ impl Daemon {
         let output = std::mem::take(&mut process.output);
         slot.process = None;
         slot.paused_until = None;
-        for line in output.into_iter().flatten().flat_map(crate::log_capture::Capture::finish) {
+        let now = clock::now();
+        let most = if slot.budget.is_far_over(now) { 0 } else { LAST_LINES };
+        let finish = |capture: Capture| capture.finish(most);
+        let lines: Vec<String> = output.into_iter().flatten().flat_map(finish).collect();
+        slot.budget.spend(lines.iter().map(String::len).sum(), lines.len(), now);
+        for line in lines {
             self.log_for(app, &line);
         }
         for connection in self.connections.all_of(app) {
@@ -129,12 +135,12 @@ impl Daemon {
     }
 }
 
-fn watch(events: &EventLoop, process: &Process, app: AppIndex) -> nix::Result<()> {
+fn watch(events: &EventLoop, process: &Process, app: AppIndex, output: bool) -> nix::Result<()> {
     events.add(process.pidfd(), Source::Process(app), Interest::Read)?;
     if let Some(report) = process.report() {
         events.add(report, Source::Report(app), Interest::Read)?;
     }
-    watch_output(events, process, app)
+    if output { watch_output(events, process, app) } else { Ok(()) }
 }
 
 fn watch_output(events: &EventLoop, process: &Process, app: AppIndex) -> nix::Result<()> {

@@ -15,7 +15,7 @@ use nacre_wire::message;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, recv, send,
-    socket, sockopt,
+    setsockopt, socket, sockopt,
 };
 
 /// Connections that one app may have open.
@@ -25,7 +25,12 @@ pub(crate) const MOST_CONNECTIONS: usize = 4;
 const MOST_QUEUED: usize = 9;
 
 /// Connections that wait to be accepted.
-const BACKLOG: i32 = 8;
+pub(crate) const BACKLOG: usize = 8;
+
+/// Bytes that the kernel keeps for an app that does not read: its default is 30 times as much, all of it the
+/// OS's memory. Half of the doubled number (`socket(7)`) holds the longest packet, or it would be cut in two.
+const SEND_BYTES: usize = 8 * 1024;
+const _: () = assert!(SEND_BYTES > MAX_PACKET + 64);
 
 /// The listening socket.
 #[derive(Debug)]
@@ -48,7 +53,7 @@ impl Listener {
         }
         bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
-        listen(&socket, Backlog::new(BACKLOG)?)?;
+        listen(&socket, Backlog::new(i32::try_from(BACKLOG).unwrap_or_default())?)?;
         Ok(Self { socket: socket.into() })
     }
 
@@ -59,6 +64,7 @@ impl Listener {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error),
         };
+        setsockopt(&socket, sockopt::SndBuf, &SEND_BYTES)?;
         let peer = getsockopt(&socket, sockopt::PeerCredentials)?;
         Ok(Some((socket, peer.uid())))
     }
@@ -231,6 +237,23 @@ mod tests {
         let (_, uid) = listener.accept().unwrap().unwrap();
         assert_eq!(uid, nix::unistd::geteuid().as_raw());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+    }
+
+    #[test]
+    fn packets_to_an_app_that_does_not_read_are_whole_and_cost_little() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nacre.sock");
+        let listener = Listener::bind(&path).unwrap();
+        let client = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None).unwrap();
+        connect(client.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap().unwrap();
+        let most = 2 * SEND_BYTES / MAX_PACKET + 1;
+        let sent = (0..100)
+            .take_while(|_| send(socket.as_raw_fd(), &[7; MAX_PACKET], MsgFlags::MSG_DONTWAIT).is_ok())
+            .count();
+        assert!((1..=most).contains(&sent), "{sent} packets");
+        let mut packet = [0; 2 * MAX_PACKET];
+        assert_eq!(recv(client.as_raw_fd(), &mut packet, MsgFlags::empty()).unwrap(), MAX_PACKET);
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub(crate) enum PrepareDataError {
 
 /// Makes the folder if it is not there, and bounds what the uid may store to `bytes`, folders included.
 pub(crate) fn prepare(folder: &Path, uid: u32, bytes: u64) -> Result<(), PrepareDataError> {
+    // A link in the place of the apps' folder would put the data where no quota holds.
+    let parent = folder.parent().ok_or(PrepareDataError::Filesystem)?;
+    if !fs::symlink_metadata(parent).is_ok_and(|found| found.is_dir()) {
+        return Err(PrepareDataError::Filesystem);
+    }
     // The quota comes first: without it, no folder.
     set_quota(folder, uid, bytes)?;
     own(folder, uid)
@@ -120,5 +125,7 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&folder, &link).unwrap();
         assert!(matches!(own(&link, me), Err(PrepareDataError::Create(_))), "a link is no folder");
+        let through = prepare(&link.join("org.nacre.b"), me, 4096);
+        assert!(matches!(through, Err(PrepareDataError::Filesystem)), "nor is what lies behind one");
     }
 }

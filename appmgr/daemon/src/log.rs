@@ -12,6 +12,14 @@ use crate::clock;
 /// Bytes of the newest lines kept for the device channel.
 const RING_BYTES: usize = 24 * 1024;
 
+/// Names under which the OS itself speaks on the console.
+const OWN_NAMES: [&str; 3] = ["appmgr", "init", "kernel"];
+
+/// The last label of an app's id, or all of it where that could be taken for the OS.
+fn shown(source: &str) -> &str {
+    source.rsplit('.').next().filter(|short| !OWN_NAMES.contains(short)).unwrap_or(source)
+}
+
 /// The log.
 pub(crate) struct Log {
     ring: LogRing,
@@ -39,10 +47,26 @@ impl Log {
     /// A line of an app or about it: `text` is printable.
     pub(crate) fn line(&mut self, now: Uptime, source: &Rc<str>, text: &str) {
         self.ring.push(now, source, text);
-        let short = source.rsplit('.').next().unwrap_or(source);
-        let mut line = console(now, short, text);
+        let mut line = console(now, shown(source), text);
         line.push('\n');
         // A console that is gone is no reason to stop: the ring has the line.
         let _ = self.console.write_all(line.as_bytes()).and_then(|()| self.console.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_app_with_the_oss_name_is_told_apart() {
+        for (source, name) in [
+            ("org.nacre.recorder", "recorder"),
+            ("appmgr", "appmgr"),
+            ("com.evil.appmgr", "com.evil.appmgr"),
+            ("com.evil.init", "com.evil.init"),
+        ] {
+            assert_eq!(shown(source), name);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What an app writes to its standard output and error, line by line.
 
+use std::collections::VecDeque;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -10,6 +11,9 @@ const PIECE: usize = 1024;
 
 /// Reads after a run's end before what is left is given up: the pipe holds a page, and nobody writes any more.
 const LAST_PIECES: usize = 64;
+
+/// Lines of them that are logged at most: the newest, with what the app said of its own end.
+pub(crate) const LAST_LINES: usize = 32;
 
 /// One pipe of an app.
 #[derive(Debug)]
@@ -51,17 +55,28 @@ impl Capture {
         }
     }
 
-    /// Takes all that is left after the end of the run, with a last line that has no end.
-    pub(crate) fn finish(mut self) -> Vec<String> {
-        let mut all = Vec::new();
+    /// Takes all that is left after the end of the run, with a last line that has no end; gives the newest lines,
+    /// at most so many, and before them how many are left out.
+    pub(crate) fn finish(mut self, most: usize) -> Vec<String> {
+        let (mut last, mut left_out) = (VecDeque::new(), 0u32);
+        let mut keep = |lines: Vec<String>| {
+            for line in lines {
+                last.push_back(line);
+                if last.len() > most {
+                    last.pop_front();
+                    left_out += 1;
+                }
+            }
+        };
         for _ in 0..LAST_PIECES {
             match self.read() {
-                Captured::Some { lines, .. } => all.extend(lines),
+                Captured::Some { lines, .. } => keep(lines),
                 Captured::Nothing | Captured::Closed => break,
             }
         }
-        all.extend(self.lines.finish());
-        all
+        keep(self.lines.finish().into_iter().collect());
+        let note = (left_out > 0).then(|| format!("({left_out} lines before its end are left out)"));
+        note.into_iter().chain(last).collect()
     }
 }
 
@@ -93,16 +108,17 @@ mod tests {
         assert_eq!(capture.read(), Captured::Some { bytes: 6, lines: vec!["one".into()] });
         drop(writer);
         assert_eq!(capture.read(), Captured::Closed);
-        assert_eq!(capture.finish(), ["tw"]);
+        assert_eq!(capture.finish(LAST_LINES), ["tw"]);
     }
 
     #[test]
-    fn capture_at_the_end_takes_all_that_is_left() {
+    fn capture_at_the_end_gives_the_newest_lines() {
         let (capture, mut writer) = pipe();
         writer.write_all("x\n".repeat(4_000).as_bytes()).unwrap();
         writer.write_all(b"last words").unwrap();
-        let lines = capture.finish();
-        assert_eq!(lines.len(), 4_001);
-        assert_eq!(lines.last().unwrap(), "last words");
+        assert_eq!(capture.finish(2), ["(3999 lines before its end are left out)", "x", "last words"]);
+        let (capture, mut writer) = pipe();
+        writer.write_all(b"one\ntwo\n").unwrap();
+        assert_eq!(capture.finish(0), ["(2 lines before its end are left out)"]);
     }
 }

@@ -23,6 +23,7 @@ mod log_capture;
 mod package_mount;
 mod package_store;
 mod paths;
+mod plain_file;
 mod process;
 mod slot;
 mod startup;

@@ -1,6 +1,6 @@
 //! An app's image: measured by the kernel, then mounted in place.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::package_store::Package;
+use crate::plain_file;
 
 /// Bytes in a block of the image's hash tree: that of the data filesystem, `PACKAGE_BLOCK` of nacre-verify.
 const VERITY_BLOCK: u32 = 1024;
@@ -38,7 +39,7 @@ pub(crate) enum MountImageError {
 /// Checks the image's fs-verity digest and mounts it read-only on `root`. From then on the kernel checks
 /// each block that it reads.
 pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<(), MountImageError> {
-    let file = File::open(&package.image).map_err(MountImageError::Open)?;
+    let file = plain_file::open(&package.image).map_err(MountImageError::Open)?;
     let found = file.metadata().map_err(MountImageError::Open)?.len();
     if found != package.image_bytes {
         return Err(MountImageError::Length { found, signed: package.image_bytes });

@@ -1,6 +1,6 @@
 //! Installed packages: which there are, and whether each is what an app key signed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ use nacre_verify::package::{
     IMAGE_MEMBER, MANIFEST_MEMBER, MAX_MANIFEST_BYTES, VerifyManifestError, verify_manifest,
 };
 use nacre_verify::target::Arch;
+
+use crate::plain_file;
 
 /// What programs of this device are made for.
 #[cfg(target_arch = "arm")]
@@ -97,7 +99,7 @@ pub(crate) fn open(
 
 fn read_bounded(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(u64::try_from(most).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
+    plain_file::open(path)?.take(u64::try_from(most).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

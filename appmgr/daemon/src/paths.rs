@@ -19,6 +19,8 @@ pub(crate) struct Paths {
     pub(crate) socket: PathBuf,
     /// Root of the cgroup v2 tree.
     pub(crate) cgroups: PathBuf,
+    /// How willingly the kernel kills this process for want of memory.
+    pub(crate) oom_score: PathBuf,
 }
 
 impl Paths {
@@ -32,6 +34,7 @@ impl Paths {
             mounts: "/run/apps".into(),
             socket: "/run/nacre.sock".into(),
             cgroups: "/sys/fs/cgroup".into(),
+            oom_score: "/proc/self/oom_score_adj".into(),
         }
     }
 }

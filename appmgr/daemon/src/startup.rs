@@ -80,6 +80,7 @@ impl Daemon {
         for line in image.announcement() {
             log.own(&line);
         }
+        protect_from_oom(&paths.oom_score, &mut log);
         let events = EventLoop::new().map_err(StartError::Events)?;
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGTERM);
@@ -224,6 +225,17 @@ impl Daemon {
         let failures = boot_failures(&self.image.info.critical, found);
         let orders = self.fleet.fail_boot(&failures, clock::now());
         self.perform(orders);
+    }
+}
+
+/// How willingly the kernel kills the app manager when the machine's memory runs out (`proc_pid_oom_score_adj(5)`):
+/// after every app, whose launcher sets 500. Not -1000: the launcher inherits it, and within an app's group a
+/// process that cannot be killed would keep the kernel looking for another.
+const OOM_SCORE: &str = "-900";
+
+fn protect_from_oom(file: &Path, log: &mut Log) {
+    if let Err(error) = fs::write(file, OOM_SCORE) {
+        log.own(&format!("write {}: {error}; an app may cost the app manager its life", file.display()));
     }
 }
 

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use nacre_manifest::component::ComponentId;
 
+use crate::plain_file;
+
 /// The first uid given to an app. Those below are the OS's own.
 pub(crate) const FIRST_UID: u32 = 20_000;
 
@@ -41,8 +43,8 @@ impl UidTable {
     /// Reads the table. Where it is missing or damaged, the owners of the data folders tell the same.
     pub(crate) fn load(state: &Path, app_data: &Path) -> (Self, Origin) {
         let mut text = String::new();
-        let read =
-            File::open(state.join(FILE)).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+        let read = plain_file::open(&state.join(FILE))
+            .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
         let origin = match read {
             Ok(_) => match Self::parse(&text) {
                 Some(table) => return (table, Origin::File),
@@ -75,8 +77,12 @@ impl UidTable {
     pub(crate) fn store(&self, state: &Path) -> io::Result<()> {
         let text: String = self.by_app.iter().map(|(app, uid)| format!("{uid} {app}\n")).collect();
         let temporary = state.join("uids.new");
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        // What an interrupted attempt left, or a link that leads elsewhere.
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, state.join(FILE))?;

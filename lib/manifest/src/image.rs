@@ -1,8 +1,9 @@
 //! An image recipe: which apps on which board, under which version.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use nacre_diag::{Diagnostic, ExitCode, Place, Report};
+use nacre_diag::{Diagnostic, ExitCode, Place, Report, did_you_mean};
 
 use crate::app;
 use crate::device::LAYERS;
@@ -77,16 +78,36 @@ impl ImageRecipe {
         if let Ok(folder) = self.folder.canonicalize() {
             places.extend(folder.ancestors().skip(1).map(|above| above.join("recipes/boards").join(&name)));
         }
-        if let Some(found) = places.into_iter().find(|file| file.is_file()) {
-            return Ok(found);
+        if let Some(found) = places.iter().find(|file| file.is_file()) {
+            return Ok(found.clone());
         }
-        let found = Diagnostic::error(ExitCode::NotFound, format!("no board `{board}`"))
+        let mut found = Diagnostic::error(ExitCode::NotFound, format!("no board `{board}`"))
             .at(self.board_place.clone())
             .with_cause(format!(
                 "there is no `{name}` beside the recipe, in `../boards`, or in `recipes/boards` of a folder above"
             ));
+        // Every file beside a recipe might be a board; those in a folder of boards are.
+        let boards = boards_in(places.iter().skip(1).filter_map(|file| file.parent()));
+        if let Some(near) = did_you_mean(board, boards.iter().map(String::as_str)) {
+            found = found.with_hint(format!("did you mean `{near}`?"));
+        } else if !boards.is_empty() {
+            found = found.with_hint(format!("boards that are there: {}", boards.join(", ")));
+        } else {
+            found = found.with_hint(format!("describe the board in `{name}` beside the recipe"));
+        }
         Err(found.into())
     }
+}
+
+/// Names of the boards in folders, sorted.
+fn boards_in<'p>(folders: impl Iterator<Item = &'p Path>) -> Vec<String> {
+    let files = folders.filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
+    let names = files.filter_map(|file| {
+        let path = PathBuf::from(file.file_name());
+        let is_yaml = path.extension().is_some_and(|end| end == "yaml");
+        path.file_stem().and_then(|name| name.to_str()).filter(|_| is_yaml).map(str::to_owned)
+    });
+    names.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 impl AppEntry {

@@ -124,7 +124,8 @@ pub fn spawn(request: &SpawnRequest<'_>) -> Result<Spawned, SpawnError> {
     let mut pidfd: c_int = -1;
     let mut args = CloneArgs {
         flags: CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-        pidfd: (&raw mut pidfd).addr() as u64,
+        // Exposed: the kernel writes through this number.
+        pidfd: (&raw mut pidfd).expose_provenance() as u64,
         exit_signal: u64::try_from(libc::SIGCHLD).unwrap_or_default(),
         ..CloneArgs::default()
     };

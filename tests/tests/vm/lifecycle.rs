@@ -35,6 +35,8 @@ fn app_stopped_stays_down_and_starts_again_on_request() {
     vm.device(&image, &["start", "recorder"]);
     vm.wait_for(r"\] recorder: [1-9]\d* samples kept");
     vm.wait_for(r"\] reporter: \d+ samples");
+    vm.device(&image, &["restart", "recorder"]);
+    vm.wait_for(r"\] recorder: [1-9]\d* samples kept");
     let unknown = vm.try_device(&image, &["stop", "recoder"]);
     assert_eq!(unknown.status.code(), Some(66));
 }

@@ -24,6 +24,8 @@ fn app_in_the_sandbox_is_refused_by_each_layer() {
     }
     assert_eq!(said["status Seccomp"], "2");
     assert_eq!(said["status NoNewPrivs"], "1");
+    assert_eq!(said["status OomScore"], "500");
+    assert!(!said.contains_key("status AppmgrOomScore"));
     let expected = [
         ("mount", &["EPERM"][..]),
         ("unshare", &["EPERM"]),
@@ -34,6 +36,10 @@ fn app_in_the_sandbox_is_refused_by_each_layer() {
         ("connect", &["EACCES"]),
         ("become-root", &["EPERM", "EINVAL"]),
         ("see-processes", &["ENOENT"]),
+        ("own-memory", &["EACCES", "EROFS"]),
+        ("device-node", &["EPERM"]),
+        ("memory-file", &["EPERM"]),
+        ("read-packages", &["ENOENT"]),
         ("data-within", &["succeeded"]),
         ("data-beyond", &["EDQUOT"]),
         ("tmp-within", &["succeeded"]),
@@ -53,6 +59,7 @@ fn app_without_the_sandbox_succeeds_at_everything() {
     let said = probe("tests/images/probe-open.yaml");
     assert_eq!(said["status Seccomp"], "0");
     assert_eq!(said["status NoNewPrivs"], "0");
+    assert_eq!(said["status AppmgrOomScore"], "-900", "an app would not go before the app manager");
     for name in [
         "mount",
         "unshare",
@@ -63,6 +70,10 @@ fn app_without_the_sandbox_succeeds_at_everything() {
         "connect",
         "become-root",
         "see-processes",
+        "own-memory",
+        "device-node",
+        "memory-file",
+        "read-packages",
     ] {
         assert_eq!(
             said[&format!("attempt {name}")],

@@ -57,7 +57,11 @@ pub(crate) fn read_file(path: &Path) -> Result<String, Report> {
             std::io::ErrorKind::IsADirectory => ExitCode::BadInput,
             _ => ExitCode::Internal,
         };
-        return Err(fail(exit, &format!("cannot read `{name}`")).with_cause(error.to_string()).into());
+        let found = fail(exit, &format!("cannot read `{name}`")).with_cause(error.to_string());
+        return Err(match exit {
+            ExitCode::BadInput => found.with_hint("name the YAML file itself, not its folder").into(),
+            _ => found.into(),
+        });
     }
     if bytes.len() > MAX_TEXT {
         return Err(too_long(&name).into());
@@ -71,7 +75,7 @@ pub(crate) fn read_file(path: &Path) -> Result<String, Report> {
             .next()
             .map_or(1, |start| start.chars().count() + 1);
         let place = Source { file: &name, text: &text }.place(line, column, 1);
-        fail(ExitCode::BadInput, "not UTF-8 text").at(place).into()
+        fail(ExitCode::BadInput, "not UTF-8 text").at(place).with_hint("save the file as UTF-8").into()
     })
 }
 

@@ -8,8 +8,10 @@ use std::process::Command;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::ptrace;
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{Pid, Uid, setuid};
 
 /// A port on loopback that nothing else uses.
@@ -70,4 +72,25 @@ pub(crate) fn see_other_processes() -> Result<(), Errno> {
         name.bytes().all(|byte| byte.is_ascii_digit()) && name != own
     });
     if others.count() > 0 { Ok(()) } else { Err(Errno::ENOENT) }
+}
+
+/// Through this file a process writes to its own pages whatever their protection, also to its code.
+pub(crate) fn write_own_memory() -> Result<(), Errno> {
+    fs::OpenOptions::new().write(true).open("/proc/self/mem").map(drop).map_err(|error| errno(&error))
+}
+
+/// The disk's first partition, if it could be made.
+pub(crate) fn make_device_node() -> Result<(), Errno> {
+    let path = "/tmp/disk";
+    mknod(path, SFlag::S_IFBLK, Mode::S_IRUSR, makedev(254, 1))?;
+    fs::remove_file(path).map_err(|error| errno(&error))
+}
+
+/// A file that lies on no mount, so that no `noexec` holds for it.
+pub(crate) fn make_memory_file() -> Result<(), Errno> {
+    memfd_create("code", MFdFlags::empty()).map(drop)
+}
+
+pub(crate) fn read_packages() -> Result<(), Errno> {
+    fs::read_dir("/data/packages").map(drop).map_err(|error| errno(&error))
 }

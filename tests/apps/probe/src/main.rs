@@ -14,7 +14,7 @@ use nix::errno::Errno;
 /// A name and what is tried.
 type Attempt = (&'static str, fn() -> Result<(), Errno>);
 
-const ATTEMPTS: [Attempt; 9] = [
+const ATTEMPTS: [Attempt; 13] = [
     ("mount", attempts::mount_tmpfs),
     ("unshare", attempts::unshare_namespaces),
     ("ptrace", attempts::trace_child),
@@ -24,6 +24,10 @@ const ATTEMPTS: [Attempt; 9] = [
     ("connect", attempts::connect_tcp),
     ("become-root", attempts::become_root),
     ("see-processes", attempts::see_other_processes),
+    ("own-memory", attempts::write_own_memory),
+    ("device-node", attempts::make_device_node),
+    ("memory-file", attempts::make_memory_file),
+    ("read-packages", attempts::read_packages),
 ];
 
 /// Within the limits, then beyond them: the second of each pair must fail.
@@ -70,4 +74,17 @@ fn status() {
             println!("status {name}: {}", value.split_whitespace().collect::<Vec<_>>().join(" "));
         }
     }
+    // Who goes first when memory runs out; of the app manager only where its process is seen.
+    oom_score("OomScore", "/proc/self");
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let folder = entry.path().to_string_lossy().into_owned();
+        if std::fs::read_to_string(format!("{folder}/comm")).is_ok_and(|name| name.trim() == "appmgr") {
+            oom_score("AppmgrOomScore", &folder);
+        }
+    }
+}
+
+fn oom_score(name: &str, process: &str) {
+    let score = std::fs::read_to_string(format!("{process}/oom_score_adj")).unwrap_or_default();
+    println!("status {name}: {}", score.trim());
 }
