@@ -16,7 +16,8 @@ impl Cache {
     pub fn open() -> Result<Self, Failure> {
         let root = user_folder("NACRE_CACHE", "XDG_CACHE_HOME", ".cache", Path::new("nacre"))?;
         std::fs::create_dir_all(&root)
-            .or_fail(Exit::Internal, || format!("can't make the cache folder `{}`", root.display()))?;
+            .or_fail(Exit::Internal, || format!("can't make the cache folder `{}`", root.display()))
+            .map_err(|failure| failure.hint("set NACRE_CACHE to a folder that you can write to"))?;
         Ok(Self { root })
     }
 

@@ -12,6 +12,8 @@ use crate::programs::{self, Program};
 pub const BLOCK_BYTES: u32 = 1024;
 /// Journal: the least that mke2fs allows at this block size.
 const JOURNAL_MIB: u32 = 1;
+/// The same, in bytes.
+pub(crate) const JOURNAL_BYTES: u64 = (JOURNAL_MIB as u64) << 20;
 /// Files and folders that there can ever be.
 const INODES: u32 = 256;
 /// Everything is of this second (2025-01-01): mke2fs and debugfs take it from the environment.

@@ -4,7 +4,7 @@
 /// Why a file can't run on the board. Every field is read with a bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckElfError {
-    /// Not an ELF file, or cut short.
+    /// Not an ELF file, or cut short: a header or the content of a segment is not in it.
     #[error("it is not a complete ELF executable")]
     NotElf,
     /// ELF, but a library, an object or a core dump.
@@ -24,6 +24,9 @@ pub enum CheckElfError {
         /// The program interpreter that it names.
         interpreter: String,
     },
+    /// A segment is writable and executable, or its header doesn't say that the stack isn't.
+    #[error("it has {0}")]
+    WritableExecutable(&'static str),
 }
 
 /// What the header of an executable must say.
@@ -39,7 +42,12 @@ pub struct ElfKind {
 
 const ET_EXEC: u64 = 2;
 const ET_DYN: u64 = 3;
+const PT_LOAD: u64 = 1;
 const PT_INTERP: u64 = 3;
+const PT_GNU_STACK: u64 = 0x6474_e551;
+/// `p_flags`: executable, and executable and writable.
+const PF_X: u64 = 1;
+const PF_WX: u64 = 3;
 /// More program headers than any linker writes; a bound on the walk.
 const MAX_PROGRAM_HEADERS: u64 = 128;
 
@@ -58,7 +66,10 @@ impl Reader<'_> {
     }
 }
 
-/// Checks that `bytes` are a static executable of this kind.
+/// Checks that `bytes` are a static executable of this kind, without memory that is writable and executable.
+///
+/// A program without `PT_GNU_STACK` counts as one that wants an executable stack: Linux then makes every
+/// readable page of it executable (`READ_IMPLIES_EXEC`), and no seccomp filter sees that.
 pub fn check(bytes: &[u8], wanted: ElfKind) -> Result<(), CheckElfError> {
     let ident = bytes.get(..16).ok_or(CheckElfError::NotElf)?;
     let [0x7f, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2), ..] = *ident else {
@@ -92,19 +103,36 @@ pub fn check(bytes: &[u8], wanted: ElfKind) -> Result<(), CheckElfError> {
     if entries == 0 || entries > MAX_PROGRAM_HEADERS {
         return Err(CheckElfError::NotExecutable);
     }
+    let mut stack_is_stated = false;
     for index in 0..entries {
         let at = table.checked_add(index * entry_size).ok_or(CheckElfError::NotElf)?;
-        if header.number(at, 4)? != PT_INTERP {
-            continue;
-        }
         let (offset, size) = if wide {
             (header.number(at.saturating_add(8), 8)?, header.number(at.saturating_add(32), 8)?)
         } else {
             (header.number(at.saturating_add(4), 4)?, header.number(at.saturating_add(16), 4)?)
         };
-        return Err(CheckElfError::NotStatic { interpreter: text(bytes, offset, size) });
+        let end = offset.checked_add(size).and_then(|end| usize::try_from(end).ok());
+        if end.is_none_or(|end| end > bytes.len()) {
+            return Err(CheckElfError::NotElf);
+        }
+        let flags = header.number(at.saturating_add(if wide { 4 } else { 24 }), 4)?;
+        match header.number(at, 4)? {
+            PT_INTERP => return Err(CheckElfError::NotStatic { interpreter: text(bytes, offset, size) }),
+            PT_LOAD if flags & PF_WX == PF_WX => {
+                return Err(CheckElfError::WritableExecutable("a segment that is writable and executable"));
+            }
+            PT_GNU_STACK if flags & PF_X != 0 => {
+                return Err(CheckElfError::WritableExecutable("an executable stack"));
+            }
+            PT_GNU_STACK => stack_is_stated = true,
+            _ => {}
+        }
     }
-    Ok(())
+    if stack_is_stated {
+        Ok(())
+    } else {
+        Err(CheckElfError::WritableExecutable("no header that says its stack is not executable"))
+    }
 }
 
 fn text(bytes: &[u8], offset: u64, size: u64) -> String {
@@ -122,18 +150,26 @@ mod tests {
     const ARM: ElfKind = ElfKind { name: "armv7", machine: 40, wide: false };
     const X86: ElfKind = ElfKind { name: "x86_64", machine: 62, wide: true };
 
-    /// A 32-bit little-endian ELF with one program header of the given type and a text behind it.
+    /// A 32-bit little-endian ELF with a program header of the given type, one for the stack, and a text.
     fn elf32(machine: u16, kind: u16, segment: u32) -> Vec<u8> {
-        let mut out = vec![0u8; 52 + 32];
+        elf32_with(machine, kind, [(segment, 5), (0x6474_e551, 6)])
+    }
+
+    /// The same with two program headers of the given types and flags.
+    fn elf32_with(machine: u16, kind: u16, segments: [(u32, u32); 2]) -> Vec<u8> {
+        let mut out = vec![0u8; 52 + 64];
         out[..7].copy_from_slice(b"\x7fELF\x01\x01\x01");
         out[16..18].copy_from_slice(&kind.to_le_bytes());
         out[18..20].copy_from_slice(&machine.to_le_bytes());
         out[28..32].copy_from_slice(&52u32.to_le_bytes());
         out[42..44].copy_from_slice(&32u16.to_le_bytes());
-        out[44..46].copy_from_slice(&1u16.to_le_bytes());
-        out[52..56].copy_from_slice(&segment.to_le_bytes());
-        out[56..60].copy_from_slice(&84u32.to_le_bytes());
-        out[68..72].copy_from_slice(&12u32.to_le_bytes());
+        out[44..46].copy_from_slice(&2u16.to_le_bytes());
+        for (header, (segment, flags)) in out[52..].chunks_exact_mut(32).zip(segments) {
+            header[..4].copy_from_slice(&segment.to_le_bytes());
+            header[4..8].copy_from_slice(&116u32.to_le_bytes());
+            header[16..20].copy_from_slice(&12u32.to_le_bytes());
+            header[24..28].copy_from_slice(&flags.to_le_bytes());
+        }
         out.extend_from_slice(b"/lib/ld.so\0\0");
         out
     }
@@ -156,10 +192,33 @@ mod tests {
     }
 
     #[test]
+    fn elf_with_writable_executable_memory_is_refused() {
+        const STACK: u32 = 0x6474_e551;
+        let judge = |segments| check(&elf32_with(40, 2, segments), ARM);
+        assert_eq!(judge([(1, 5), (STACK, 6)]), Ok(()));
+        for segments in [[(1, 7), (STACK, 6)], [(1, 5), (STACK, 7)], [(1, 5), (1, 6)]] {
+            let refused = judge(segments);
+            assert!(
+                matches!(refused, Err(CheckElfError::WritableExecutable(_))),
+                "{segments:?}: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
     fn elf_cut_anywhere_never_panics_and_never_passes() {
         let whole = elf32(40, 2, 3);
         for end in 0..whole.len() {
             assert!(check(&whole[..end], ARM).is_err(), "{end} bytes");
+        }
+    }
+
+    #[test]
+    fn elf_without_the_end_of_a_segment_is_not_complete() {
+        let whole = elf32(40, 2, 1);
+        assert_eq!(check(&whole, ARM), Ok(()));
+        for end in 0..whole.len() {
+            assert_eq!(check(&whole[..end], ARM), Err(CheckElfError::NotElf), "{end} bytes");
         }
     }
 

@@ -1,9 +1,13 @@
 //! Ctrl-C and SIGTERM during a build: what was there stays, what is unfinished goes.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -13,8 +17,14 @@ use crate::failure::{Exit, Failure, OrFail};
 /// Exit code of a program that was interrupted, as a shell has it.
 const INTERRUPTED: i32 = 130;
 
-/// The folder to remove. A signal handler has no arguments, so it is here.
-static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// What to remove. A signal handler has no arguments, so it is here.
+static UNFINISHED: Mutex<Option<Unfinished>> = Mutex::new(None);
+
+/// Whether this process is being ended.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// How often, and how long apart, the removal is tried again: a child may be making a file meanwhile.
+const TRIES: (u32, Duration) = (50, Duration::from_millis(10));
 
 /// Process group to end: a compiler that would go on by itself.
 static CHILDREN: Mutex<Option<Pid>> = Mutex::new(None);
@@ -54,10 +64,36 @@ impl Interrupts {
     }
 }
 
-/// Names the folder to remove when interrupted.
-pub(crate) fn remember(folder: Option<PathBuf>) {
-    if let Ok(mut unfinished) = UNFINISHED.lock() {
-        *unfinished = folder;
+/// What an interrupted build leaves.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    /// The folder that is being filled.
+    pub(crate) folder: PathBuf,
+    /// Folders that were made to hold it, the innermost last: removed if nothing else is in them.
+    pub(crate) parents: Vec<PathBuf>,
+}
+
+/// Takes the first step, which makes what is to be removed when interrupted. An interrupt waits until it is done.
+pub(crate) fn begin<T, E>(step: impl FnOnce() -> Result<(T, Unfinished), E>) -> Result<T, E> {
+    let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (made, remove) = step()?;
+    *unfinished = Some(remove);
+    Ok(made)
+}
+
+/// Takes the last step, after which there is nothing to remove. An interrupt waits until it is done.
+pub(crate) fn conclude<T, E>(step: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    let done = step()?;
+    *unfinished = None;
+    Ok(done)
+}
+
+/// Waits for the end if an interrupt is ending this process: a step that failed because its folder was taken
+/// away from it has nothing to say.
+pub(crate) fn settle() {
+    while ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
     }
 }
 
@@ -86,13 +122,70 @@ fn remember_children(group: Option<Pid>) {
 }
 
 fn end() -> ! {
+    ENDING.store(true, Ordering::SeqCst);
     // The lock is kept: no child is waited for from here on, so the group's number stays its own.
     let children = CHILDREN.lock();
     if let Ok(Some(group)) = children.as_deref() {
         let _ = killpg(*group, Signal::SIGTERM);
     }
-    if let Some(folder) = UNFINISHED.lock().ok().and_then(|mut f| f.take()) {
-        let _ = std::fs::remove_dir_all(folder);
+    if let Some(unfinished) = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        remove(&unfinished);
     }
     std::process::exit(INTERRUPTED);
+}
+
+/// Removes what another thread, and perhaps a child, still work on.
+fn remove(unfinished: &Unfinished) {
+    let folder = unfinished.folder.as_path();
+    let mut name = OsString::from(folder);
+    name.push("-gone");
+    let aside = PathBuf::from(name);
+    // From here on nothing can be made in it by its name, and the file keeps it from being made again.
+    let moved = fs::rename(folder, &aside).is_ok();
+    let _in_the_way = fs::File::create_new(folder);
+    remove_folder(if moved { &aside } else { folder });
+    let _ = fs::remove_file(folder);
+    for parent in unfinished.parents.iter().rev() {
+        let _ = fs::remove_dir(parent);
+    }
+}
+
+fn remove_folder(folder: &Path) {
+    for _ in 0..TRIES.0 {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => std::thread::sleep(TRIES.1),
+            _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removal_while_another_thread_writes_leaves_nothing() {
+        let top = tempfile::tempdir().unwrap();
+        let parents = vec![top.path().join("out"), top.path().join("out/deep")];
+        let folder = top.path().join("out/deep/.x.new-1");
+        fs::create_dir_all(&folder).unwrap();
+        let (busy, inside) = (Arc::new(AtomicBool::new(true)), folder.join("work"));
+        let writer = std::thread::spawn({
+            let busy = busy.clone();
+            move || {
+                for number in 0.. {
+                    let _ = fs::create_dir_all(&inside);
+                    let _ = fs::write(inside.join(number.to_string()), "x");
+                    if !busy.load(Ordering::SeqCst) || !inside.exists() {
+                        return;
+                    }
+                }
+            }
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        remove(&Unfinished { folder, parents });
+        busy.store(false, Ordering::SeqCst);
+        writer.join().unwrap();
+        assert_eq!(fs::read_dir(top.path()).unwrap().count(), 0);
+    }
 }

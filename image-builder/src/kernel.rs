@@ -28,7 +28,8 @@ pub fn request(board: &Board, workspace: &Workspace) -> Result<KernelRequest, Fa
             Err(error) => {
                 let what = format!("no kernel fragment `{}`", fragment.path.display());
                 let found = Diagnostic::error(Exit::NotFound, what).at(fragment.place.clone());
-                problems.push(found.with_cause(error.to_string()));
+                let hint = "the path is relative to the board's file";
+                problems.push(found.with_cause(error.to_string()).with_hint(hint));
             }
         }
     }
@@ -44,7 +45,7 @@ pub fn request(board: &Board, workspace: &Workspace) -> Result<KernelRequest, Fa
 }
 
 /// The path as messages name it: relative where it is below the current folder.
-fn shortest(path: PathBuf) -> PathBuf {
+pub(crate) fn shortest(path: PathBuf) -> PathBuf {
     let here = std::env::current_dir().and_then(|here| here.canonicalize());
     match here.as_deref().map(|here| path.strip_prefix(here)) {
         Ok(Ok(short)) => short.to_owned(),

@@ -1,13 +1,14 @@
 //! The folder that a build makes: filled beside its place, then put there in one step.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::failure::{Exit, Failure, OrFail};
-use crate::interrupt::remember;
+use crate::interrupt::{self, Unfinished};
 
 /// File by which a folder is known as one that a build made.
 const MARK: &str = "slot.img";
@@ -19,12 +20,20 @@ pub const RUN_FOLDER: &str = "run";
 /// Folder for what is needed on the way.
 const SCRATCH: &str = "work";
 
+/// What helps when a folder can't be written to.
+const ELSEWHERE: &str = "name a folder that you can write to with --out";
+
+/// Age at which a folder without a lock is no build that is just beginning.
+const LEFTOVER_AGE: Duration = Duration::from_secs(60);
+
 /// A build's folder, not in its place yet. What is in its place stays until [`Output::publish`]; if that is
 /// never reached, nothing is left behind.
 #[derive(Debug)]
 pub struct Output {
     target: PathBuf,
     fresh: TempDir,
+    /// Dropped after the folder in them.
+    made: MadeFolders,
     /// Held as long as the folder is being filled: another build then knows it from a leftover.
     _alive: File,
 }
@@ -38,23 +47,28 @@ impl Output {
             return Err(Failure::new(
                 Exit::BadInput,
                 format!("`{}` can't be an output folder", target.display()),
-            ));
+            )
+            .hint(ELSEWHERE));
         };
         check_target(&target)?;
         drop(lock(&target)?);
         let step = || format!("can't write beside `{}`", target.display());
-        fs::create_dir_all(parent).or_fail(Exit::Internal, step)?;
         let prefix = format!(".{}.new-", name.to_string_lossy());
-        remove_leftovers(parent, &prefix);
-        let fresh =
-            tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).or_fail(Exit::Internal, step)?;
+        let (made, fresh) = interrupt::begin(|| {
+            let made = MadeFolders::make(parent)?;
+            remove_leftovers(parent, &prefix);
+            let fresh = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
+            let unfinished = Unfinished { folder: fresh.path().to_owned(), parents: made.0.clone() };
+            Ok::<_, io::Error>(((made, fresh), unfinished))
+        })
+        .or_fail(Exit::Internal, step)
+        .map_err(|failure| failure.hint(ELSEWHERE))?;
         let alive = File::create(fresh.path().join(LOCK_FILE)).or_fail(Exit::Internal, step)?;
         alive.lock().or_fail(Exit::Internal, step)?;
         // Others may read what is built, as with any other build.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(fresh.path(), open).or_fail(Exit::Internal, step)?;
-        remember(Some(fresh.path().to_owned()));
-        Ok(Self { target, fresh, _alive: alive })
+        Ok(Self { target, fresh, made, _alive: alive })
     }
 
     /// The folder to fill.
@@ -76,37 +90,76 @@ impl Output {
 
     /// Puts the folder in its place and removes what was there.
     pub fn publish(self) -> Result<PathBuf, Failure> {
-        let step = || format!("can't put the new image at `{}`", self.target.display());
+        let target = self.target.clone();
+        let step = || format!("can't put the new image at `{}`", target.display());
         match fs::remove_dir_all(self.path().join(SCRATCH)) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e).or_fail(Exit::Internal, step),
             _ => {}
         }
-        check_target(&self.target)?;
-        let in_use = lock(&self.target)?;
-        if self.target.exists() {
-            // One step: whoever looks sees the old folder or the new one, never none.
-            let exchange = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
-            let here = nix::fcntl::AT_FDCWD;
-            match nix::fcntl::renameat2(here, self.fresh.path(), here, &self.target, exchange) {
-                Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
-                    let aside = self.fresh.path().with_extension("old");
-                    fs::rename(&self.target, &aside).or_fail(Exit::Internal, step)?;
-                    fs::rename(self.fresh.path(), &self.target).or_fail(Exit::Internal, step)?;
-                    keep_vm_disk(&aside, &self.target);
-                    let _ = fs::remove_dir_all(aside);
-                }
-                done => {
-                    done.or_fail(Exit::Internal, step)?;
-                    keep_vm_disk(self.fresh.path(), &self.target);
-                }
-            }
-        } else {
-            fs::rename(self.fresh.path(), &self.target).or_fail(Exit::Internal, step)?;
+        interrupt::conclude(|| {
+            check_target(&self.target)?;
+            let in_use = lock(&self.target)?;
+            self.exchange().or_fail(Exit::Internal, step)?;
+            drop(in_use);
+            // With the temporary name goes the old folder, if there was one.
+            drop(self.fresh);
+            self.made.keep();
+            Ok(target.clone())
+        })
+    }
+
+    fn exchange(&self) -> io::Result<()> {
+        if !self.target.exists() {
+            return fs::rename(self.fresh.path(), &self.target);
         }
-        drop(in_use);
-        remember(None);
-        // Dropping `fresh` removes the old folder, which now has the temporary name, if there was one.
-        Ok(self.target)
+        // One step: whoever looks sees the old folder or the new one, never none.
+        let exchange = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
+        let here = nix::fcntl::AT_FDCWD;
+        match nix::fcntl::renameat2(here, self.fresh.path(), here, &self.target, exchange) {
+            Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
+                // The name by which the next build knows it, should this one be killed here.
+                let mut name = self.fresh.path().as_os_str().to_owned();
+                name.push("-old");
+                let aside = PathBuf::from(name);
+                fs::rename(&self.target, &aside)?;
+                fs::rename(self.fresh.path(), &self.target)?;
+                keep_vm_disk(&aside, &self.target);
+                let _ = fs::remove_dir_all(aside);
+            }
+            done => {
+                done?;
+                keep_vm_disk(self.fresh.path(), &self.target);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Folders that were not there before, the innermost last. They go again with a build that fails, unless
+/// something else is in them by then.
+#[derive(Debug)]
+struct MadeFolders(Vec<PathBuf>);
+
+impl MadeFolders {
+    fn make(folder: &Path) -> io::Result<Self> {
+        let missing = folder.ancestors().take_while(|path| fs::symlink_metadata(path).is_err());
+        let mut made: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        made.reverse();
+        let made = Self(made);
+        fs::create_dir_all(folder)?;
+        Ok(made)
+    }
+
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        for folder in self.0.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }
 
@@ -123,7 +176,11 @@ fn check_target(target: &Path) -> Result<(), Failure> {
     };
     match fs::symlink_metadata(target) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e).or_fail(Exit::Internal, || format!("can't look at `{}`", target.display())),
+        Err(e) => {
+            let exit = if e.kind() == ErrorKind::NotADirectory { Exit::BadInput } else { Exit::Internal };
+            let failed = Err(e).or_fail(exit, || format!("can't look at `{}`", target.display()));
+            return failed.map_err(|failure| failure.hint(ELSEWHERE));
+        }
         Ok(found) if !found.is_dir() => return refuse("is there and is no folder"),
         Ok(_) => {}
     }
@@ -154,11 +211,24 @@ fn remove_leftovers(parent: &Path, prefix: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let path = entry.path();
         let ours = entry.file_name().to_string_lossy().starts_with(prefix) && path.is_dir();
-        // No lock file yet: a build that is just beginning.
-        if ours && let Ok(Some(_)) = lock(&path) {
+        if !ours {
+            continue;
+        }
+        let dead = match lock(&path) {
+            Ok(Some(_)) => true,
+            // No lock file yet, a build that is just beginning; or no longer, one that was killed at its end.
+            Ok(None) => is_old(&path),
+            Err(_) => false,
+        };
+        if dead {
             let _ = fs::remove_dir_all(path);
         }
     }
+}
+
+fn is_old(folder: &Path) -> bool {
+    let changed = fs::metadata(folder).and_then(|found| found.modified());
+    changed.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > LEFTOVER_AGE))
 }
 
 #[cfg(test)]
@@ -215,6 +285,25 @@ mod tests {
     }
 
     #[test]
+    fn output_not_published_takes_the_folders_made_for_it_along() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Output::prepare(&folder.path().join("out/deep/demo")).unwrap());
+        assert!(names(folder.path()).is_empty());
+        let output = Output::prepare(&folder.path().join("out/deep/demo")).unwrap();
+        fs::write(folder.path().join("out/note"), "somebody else's").unwrap();
+        drop(output);
+        assert_eq!(names(&folder.path().join("out")), ["note"]);
+    }
+
+    #[test]
+    fn output_below_a_file_is_bad_input() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let failure = Output::prepare(&folder.path().join("file/demo")).unwrap_err();
+        assert_eq!(failure.exit(), Exit::BadInput);
+    }
+
+    #[test]
     fn output_in_use_is_refused_before_and_after_the_work() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("demo");
@@ -243,8 +332,15 @@ mod tests {
         let dead = folder.path().join(".demo.new-dead");
         fs::create_dir(&dead).unwrap();
         fs::write(dead.join(LOCK_FILE), "").unwrap();
+        let (half_removed, beginning) =
+            (folder.path().join(".demo.new-half"), folder.path().join(".demo.new-b"));
+        fs::create_dir(&half_removed).unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * LEFTOVER_AGE;
+        File::open(&half_removed).unwrap().set_modified(long_ago).unwrap();
+        fs::create_dir(&beginning).unwrap();
         let living = Output::prepare(&target).unwrap();
-        assert!(!dead.exists());
+        assert!(!dead.exists() && !half_removed.exists());
+        assert!(beginning.exists());
         let _second = Output::prepare(&target).unwrap();
         assert!(living.path().exists());
     }

@@ -41,6 +41,23 @@ impl Program {
         }
     }
 
+    /// Checks that every one is there, so that nobody learns of them one by one.
+    pub fn check_all() -> Result<(), Failure> {
+        let all = [Self::MkfsErofs, Self::Mke2fs, Self::Debugfs, Self::Tune2fs, Self::E2fsck];
+        let missing: Vec<Self> = all.into_iter().filter(|program| program.find().is_err()).collect();
+        if let [only] = missing.as_slice() {
+            return only.find().map(drop);
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = missing.iter().map(|program| format!("`{}`", program.name())).collect();
+        let mut packages: Vec<&str> = missing.iter().map(|program| program.package()).collect();
+        packages.dedup();
+        Err(Failure::new(Exit::NotFound, format!("{} are not installed", names.join(", ")))
+            .hint(format!("install them: apt-get install {}", packages.join(" "))))
+    }
+
     /// Where it is: in `PATH`, or in a folder of system programs that `PATH` often lacks.
     pub fn find(self) -> Result<PathBuf, Failure> {
         find_executable(self.name()).ok_or_else(|| {

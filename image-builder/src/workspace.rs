@@ -20,7 +20,8 @@ impl Workspace {
                 _ => Err(Failure::new(
                     Exit::NotFound,
                     format!("NACRE_SOURCE is `{}`, which is not a checkout of Nacre", root.display()),
-                )),
+                )
+                .hint("set it to the folder of your checkout, or unset it and work inside the checkout")),
             };
         }
         for start in starts {

@@ -76,16 +76,18 @@ impl Project {
     }
 }
 
-/// Enough of a 32-bit static executable for a machine.
+/// Enough of a 32-bit static executable for a machine: one segment, and a stack that is not executable.
 fn static_program(machine: u16) -> Vec<u8> {
-    let mut out = vec![0u8; 52 + 32];
+    const PT_GNU_STACK: u32 = 0x6474_e551;
+    let mut out = vec![0u8; 52 + 2 * 32];
     out[..7].copy_from_slice(b"\x7fELF\x01\x01\x01");
     out[16..18].copy_from_slice(&2u16.to_le_bytes());
     out[18..20].copy_from_slice(&machine.to_le_bytes());
     out[28..32].copy_from_slice(&52u32.to_le_bytes());
     out[42..44].copy_from_slice(&32u16.to_le_bytes());
-    out[44..46].copy_from_slice(&1u16.to_le_bytes());
+    out[44..46].copy_from_slice(&2u16.to_le_bytes());
     out[52..56].copy_from_slice(&1u32.to_le_bytes());
+    out[84..88].copy_from_slice(&PT_GNU_STACK.to_le_bytes());
     out
 }
 

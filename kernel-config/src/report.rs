@@ -81,11 +81,13 @@ impl From<&LoadLockError> for Report {
                 let line = source.line();
                 let marked = text.lines().nth(line.saturating_sub(1)).unwrap_or("").to_owned();
                 let spot = Spot { line, column: source.column().max(1), text: marked, width: 1 };
-                Diagnostic::from_error(ExitCode::BadInput, error).at(Place::spot(file(path), spot))
+                Diagnostic::from_error(ExitCode::BadInput, error)
+                    .at(Place::spot(file(path), spot))
+                    .with_hint("put it back as it was, or remove it and make it with `nacre kernel pin`")
             }
-            LoadLockError::Value { path, .. } => {
-                Diagnostic::from_error(ExitCode::BadInput, error).at(Place::file(file(path)))
-            }
+            LoadLockError::Value { path, .. } => Diagnostic::from_error(ExitCode::BadInput, error)
+                .at(Place::file(file(path)))
+                .with_hint("`nacre kernel pin` writes the line as it should be"),
         }
         .into()
     }
@@ -98,7 +100,8 @@ impl From<&UnpackSourceError> for Report {
             UnpackSourceError::NoSpace { .. } => {
                 Diagnostic::from_error(ExitCode::Internal, error).with_hint(SPACE_HINT)
             }
-            UnpackSourceError::Tar { .. } => Diagnostic::from_error(ExitCode::BadInput, error),
+            UnpackSourceError::Tar { .. } => Diagnostic::from_error(ExitCode::BadInput, error)
+                .with_hint("it must be a tarball of a kernel's source, complete, like linux-6.12.tar.xz"),
             UnpackSourceError::Cancelled => Diagnostic::from_error(ExitCode::TryAgain, error),
         }
         .into()
@@ -114,6 +117,7 @@ impl From<&ResolveSourceError> for Report {
             }
             ResolveSourceError::Missing { package: None, .. } => {
                 Diagnostic::from_error(ExitCode::NotFound, error)
+                    .with_hint("put it there, or pin another with `nacre kernel pin`")
             }
             ResolveSourceError::Read { .. } => Diagnostic::from_error(ExitCode::BadInput, error),
             ResolveSourceError::WrongHash { lock, .. } => Diagnostic::from_error(ExitCode::BadInput, error)

@@ -1,8 +1,10 @@
 //! The kernel's source: found, checked against the lock, unpacked once into the cache.
 
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use crate::cache::KernelCache;
 use crate::hash::file_sha256_remembered;
@@ -12,6 +14,9 @@ use crate::progress::Progress;
 
 /// Where Debian's packages put kernel sources.
 const DEBIAN_SOURCES: &str = "/usr/src";
+
+/// How soon a wish to stop is noticed.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The sources that a lock allows.
 #[derive(Debug, Clone)]
@@ -91,7 +96,7 @@ pub enum UnpackSourceError {
     Tar {
         /// The tarball.
         tarball: PathBuf,
-        /// The last line that tar said.
+        /// The first line that tar said.
         message: String,
     },
     /// Somebody asked to stop.
@@ -254,9 +259,6 @@ pub(crate) fn unpack(
 
 fn run_tar(tarball: &Path, into: &Path, progress: &Progress) -> Result<(), UnpackSourceError> {
     let refused = |message: String| UnpackSourceError::Tar { tarball: tarball.to_owned(), message };
-    let errors = into.with_extension("stderr");
-    let stderr = std::fs::File::create(&errors)
-        .map_err(|source| UnpackSourceError::Cache { path: into.to_owned(), source })?;
     let mut tar = Command::new("tar")
         .args(["--extract", "--no-same-owner", "--strip-components=1", "--file"])
         .arg(tarball)
@@ -264,29 +266,46 @@ fn run_tar(tarball: &Path, into: &Path, progress: &Progress) -> Result<(), Unpac
         .arg(into)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(stderr)
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| refused(error.to_string()))?;
-    loop {
-        if let Some(status) = tar.try_wait().map_err(|error| refused(error.to_string()))? {
-            if status.success() {
-                return Ok(());
+    // Not into a file: on a full disk there would be nothing in it.
+    let (sender, complaints) = channel();
+    if let Some(stderr) = tar.stderr.take() {
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                // Nobody listens any more: the rest is read all the same, so that tar does not wait for it.
+                let _not_heard = sender.send(line);
             }
-            let said = std::fs::read_to_string(&errors).unwrap_or_default();
-            return Err(if no_space_in(&said) {
-                UnpackSourceError::NoSpace { path: into.to_owned() }
-            } else {
-                let last = said.lines().find(|line| !line.trim().is_empty());
-                refused(last.map_or_else(|| status.to_string(), str::to_owned))
-            });
+        });
+    }
+    let mut first = None;
+    loop {
+        match complaints.recv_timeout(LOOK_EVERY) {
+            // It would go on and complain of every file that follows.
+            Ok(line) if no_space_in(&line) => {
+                end(&mut tar);
+                return Err(UnpackSourceError::NoSpace { path: into.to_owned() });
+            }
+            Ok(line) if !line.trim().is_empty() => {
+                first.get_or_insert(line);
+            }
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
         if progress.cancelled() {
-            let _already_gone = tar.kill();
-            let _reaped = tar.wait();
+            end(&mut tar);
             return Err(UnpackSourceError::Cancelled);
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    let status = tar.wait().map_err(|error| refused(error.to_string()))?;
+    if status.success() { Ok(()) } else { Err(refused(first.unwrap_or_else(|| status.to_string()))) }
+}
+
+fn end(tar: &mut Child) {
+    let _already_gone = tar.kill();
+    let _reaped = tar.wait();
 }
 
 #[cfg(test)]

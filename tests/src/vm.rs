@@ -112,6 +112,19 @@ impl Vm {
         let _ = self.child.wait();
     }
 
+    /// Kills `nacre run`, which can't clean up then. QEMU must not outlive it by more than a moment.
+    pub fn kill(mut self) {
+        let qemu = self.qemu();
+        self.child.kill().expect("the child is ours");
+        let _ = self.child.wait();
+        let until = Instant::now() + Duration::from_secs(5);
+        // Dead is enough: who collects it is not ours to say.
+        while fs::read_to_string(format!("/proc/{qemu}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < until, "QEMU outlives nacre run");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Waits for the machine to end by itself, and returns the exit code of `nacre run`.
     pub fn wait(&mut self) -> Option<i32> {
         let code = self.child.wait().expect("the child is ours").code();

@@ -18,14 +18,14 @@ pub(crate) fn test(extent: Extent) -> Result<(), Failure> {
     setup::set_up()?;
     check()?;
     build_image()?;
-    say("tests, on the host and in the virtual machine");
-    let mut tests = cargo();
-    tests.args(["test", "--workspace", "--quiet"]);
     if extent == Extent::Full {
-        tests.env("NACRE_TEST_FULL", "1");
         licences()?;
     }
-    run(&mut tests)
+    say("tests of the crates");
+    run(cargo().args(["test", "--quiet", "--workspace", "--exclude", "nacre-tests"]))?;
+    // Last, and not quiet: each boots a machine and takes a while.
+    say("tests of the whole, in the virtual machine");
+    run(cargo().args(["test", "--package", "nacre-tests"]))
 }
 
 /// Format, lints and crate directions.

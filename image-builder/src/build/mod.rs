@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nacre_diag::Diagnostic;
 use nacre_manifest::app::{self, AppSource};
 use nacre_manifest::board::{self, Board};
 use nacre_manifest::device::{self, ImageInfo, PublicKey};
@@ -14,8 +15,10 @@ use crate::device_programs::{self, LayerSwitches};
 use crate::disk::{self, Layout};
 use crate::failure::{Exit, Failure, OrFail};
 use crate::interrupt::Interrupts;
+use crate::kernel::shortest;
 use crate::keys::{KeyFolder, KeyStore, Role};
 use crate::output::Output;
+use crate::programs::Program;
 use crate::root_image::{self, RootFile};
 use crate::sizes::{FileSize, Sizes};
 use crate::terminal::Terminal;
@@ -66,6 +69,8 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
     let architecture = Architecture::of(board.arch);
     inputs.apps.iter().try_for_each(|app| package::check_listed(app, architecture))?;
     let workspace = Workspace::find(&[&recipe.folder, &here])?;
+    // Before anything that takes minutes: they would be missed only at the end.
+    Program::check_all()?;
     let keys = open_keys(&request.keys, recipe.profile, terminal)?;
     let (os_key, app_key) = (keys.private(Role::Os)?, keys.private(Role::App)?);
     if !recipe.layers_off.is_empty() {
@@ -75,9 +80,11 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
         ));
     }
     let layout = Layout::new(board.disk.size_bytes, board.disk.slot_bytes)?;
+    check_storage(&inputs.apps, layout.data_bytes)?;
     let target =
         request.out.clone().unwrap_or_else(|| format!("out/{}-{}", recipe.image, board.board).into());
     let output = Output::prepare(&target)?;
+    let kernel_request = kernel::request(board, &workspace)?;
 
     let cache = Cache::open()?;
     let toolchain = Toolchain::find(architecture, &cache, workspace.root())?;
@@ -93,7 +100,7 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
         .collect::<Result<Vec<_>, _>>()?;
 
     // After the programs: mistakes in their sources show first, and the kernel may take minutes.
-    let kernel = kernel::build(&kernel::request(board, &workspace)?, &cache, terminal, interrupts)?;
+    let kernel = kernel::build(&kernel_request, &cache, terminal, interrupts)?;
 
     files.push(RootFile {
         path: "/etc/nacre/image.cbor",
@@ -132,7 +139,11 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
     let json = serde_json::to_string_pretty(&sizes)
         .or_fail(Exit::Internal, || "can't write sizes.json".to_owned())?;
     write(&output, "sizes.json", format!("{json}\n").as_bytes())?;
-    Ok(Built { folder: output.publish()?, sizes })
+    let folder = output.publish()?;
+    if keys.set.development {
+        terminal.warning("signed with development keys, which anybody may hold: for development only");
+    }
+    Ok(Built { folder, sizes })
 }
 
 impl Inputs {
@@ -149,13 +160,24 @@ impl Inputs {
                     board_file.display(),
                     board.board
                 ),
-            ));
+            )
+            .hint("a board's file is named like the board"));
         }
         // Everything that is wrong with any app, at once.
         let mut problems = nacre_diag::Report::new();
         let mut apps = Vec::new();
         for entry in &recipe.apps {
-            match app::load(&entry.manifest_file()) {
+            let file = match entry.folder.canonicalize() {
+                Ok(folder) => shortest(folder).join(app::FILE_NAME),
+                Err(_) => entry.manifest_file(),
+            };
+            if !file.exists() {
+                let what = format!("no app in `{}`: it has no {}", entry.folder.display(), app::FILE_NAME);
+                let found = Diagnostic::error(Exit::NotFound, what).at(entry.place.clone());
+                problems.push(found.with_hint("the path leads from the recipe's folder to the app's folder"));
+                continue;
+            }
+            match app::load(&file) {
                 Ok(app) => apps.push(app),
                 Err(report) => problems.append(report),
             }
@@ -209,22 +231,33 @@ impl Inputs {
     }
 }
 
+/// Checks that the apps' storage can all be used at once: a quota is a promise.
+fn check_storage(apps: &[AppSource], partition_bytes: u64) -> Result<(), Failure> {
+    let promised: u64 = apps.iter().fold(0, |sum, app| sum.saturating_add(app.manifest.data_bytes));
+    if promised.saturating_add(data_image::JOURNAL_BYTES) <= partition_bytes {
+        return Ok(());
+    }
+    let of_each = apps.iter().filter(|app| app.manifest.data_bytes > 0);
+    let causes = of_each.map(|app| format!("`{}`: {}", app.file, app.manifest.data_bytes));
+    let what = format!(
+        "the apps may store {promised} bytes (`storage.data`), and the data partition has {partition_bytes}, \
+        its journal included"
+    );
+    let found = Diagnostic::error(Exit::BadInput, what).with_cause(causes.collect::<Vec<_>>().join(", "));
+    Err(found.with_hint("let the apps store less, or make the board's disk larger").into())
+}
+
 fn open_keys(name: &str, profile: Profile, terminal: &Terminal) -> Result<KeyFolder, Failure> {
     let (keys, made) = KeyStore::open()?.load_or_create_development(name)?;
     if made {
         terminal.notice(&format!("made the key set `{}` in `{}`", keys.name, keys.path.display()));
     }
-    if keys.set.development {
-        if profile == Profile::Production {
-            return Err(Failure::new(
-                Exit::Refused,
-                format!(
-                    "an image with `profile: production` can't be signed with the development keys `{name}`"
-                ),
-            )
-            .hint("make keys of your own: nacre key new NAME, then nacre build --keys NAME"));
-        }
-        terminal.warning("signed with development keys, which anybody may hold: for development only");
+    if keys.set.development && profile == Profile::Production {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("an image with `profile: production` can't be signed with the development keys `{name}`"),
+        )
+        .hint("make keys of your own: nacre key new NAME, then nacre build --keys NAME"));
     }
     Ok(keys)
 }

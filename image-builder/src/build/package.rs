@@ -53,7 +53,8 @@ impl Package {
                 let what = format!("`files`: cargo makes `{path}` already");
                 let place = app.files.iter().find(|f| f.image_path == path).map(|f| f.place.clone());
                 let place = place.unwrap_or_else(|| app.places.build.clone());
-                return Err(Diagnostic::error(Exit::BadInput, what).at(place).into());
+                let hint = "give the file another name, or remove it here";
+                return Err(Diagnostic::error(Exit::BadInput, what).at(place).with_hint(hint).into());
             }
             files.insert(path, listed);
         }
@@ -115,7 +116,11 @@ fn compile(
     let Build::Cargo { package } = &app.build else { return Ok(Files::new()) };
     if !app.folder.join("Cargo.toml").is_file() {
         let what = format!("`build: cargo`, but there is no Cargo.toml in `{}`", app.folder.display());
-        return Err(Diagnostic::error(Exit::NotFound, what).at(app.places.build.clone()).into());
+        let hint = "put the crate there, or write `build: none` and list the program under `files`";
+        return Err(Diagnostic::error(Exit::NotFound, what)
+            .at(app.places.build.clone())
+            .with_hint(hint)
+            .into());
     }
     let step = Step::begin(terminal, format!("building {}", app.manifest.app.short()));
     let packages: Vec<&str> = package.iter().map(String::as_str).collect();

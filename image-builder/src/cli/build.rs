@@ -1,10 +1,9 @@
 //! `nacre build`.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::build::{self, Request};
-use crate::failure::{Exit, Failure, OrFail};
+use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::keys::DEVELOPMENT;
 use crate::terminal::Terminal;
@@ -13,11 +12,13 @@ const EXAMPLES: &str = "Examples:
   nacre build recipes/images/demo.yaml
   nacre build recipes/images/demo.yaml --out /tmp/demo --keys factory
 
-The folder gets slot.img, disk.img, board.yaml, sizes.json and one .app file for each app.
-It is put in its place when everything is done; what was there stays until then.
+The folder gets slot.img, disk.img, board.yaml, sizes.json and one .app file for
+each app. It is put in its place when everything is done; what was there stays
+until then.
 
-Kernel, standard library and dependencies are kept in $NACRE_CACHE, else $XDG_CACHE_HOME/nacre,
-else ~/.cache/nacre, and made again when what they are made of changes.";
+Kernel, standard library and dependencies are kept in $NACRE_CACHE, else
+$XDG_CACHE_HOME/nacre, else ~/.cache/nacre, and made again when what they are
+made of changes.";
 
 /// Arguments of `nacre build`.
 #[derive(Debug, clap::Args)]
@@ -42,9 +43,7 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let interrupts = Interrupts::catch()?;
     let request = Request { recipe: args.recipe, board: args.board, out: args.out, keys: args.keys };
     let built = build::build(&request, terminal, &interrupts)?;
-    std::io::stdout()
-        .write_all(built.sizes.table().as_bytes())
-        .or_fail(Exit::Internal, || "writing to standard output failed".to_owned())?;
+    super::print(&built.sizes.table())?;
     terminal.notice(&format!("built `{}`", built.folder.display()));
     Ok(())
 }

@@ -71,7 +71,7 @@ enum Action {
         /// Component id, or the last part of it.
         app: String,
     },
-    /// Kill an app as a crash would; its restart policy applies (development images only).
+    /// Kill an app, as a crash would (development images only).
     Kill {
         /// Component id, or the last part of it.
         app: String,

@@ -1,6 +1,5 @@
 //! `nacre image`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -37,6 +36,9 @@ const INSPECT_EXAMPLES: &str = "Examples:
 What cannot be verified is shown all the same, and marked; files and apps are
 listed only when they are verified.";
 
+/// What helps with a slot for which [`signed_by_another`] holds.
+pub(super) const NAME_OWNER: &str = "if it is another owner's image, name their root key: --root-key FILE";
+
 /// Arguments of `nacre image`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -59,7 +61,7 @@ struct Target {
     /// Output folder of `nacre build`, a slot, a disk or an app package.
     #[arg(value_name = "DIR|FILE")]
     path: PathBuf,
-    /// Root public key (PEM) to verify with; without it, any root key of the key store.
+    /// Root public key (PEM); without it, any of the key store.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
     /// Write JSON.
@@ -81,9 +83,9 @@ fn verify(target: &Target, terminal: &Terminal) -> Result<(), Failure> {
     let findings = check(&subjects, &trust);
     if target.json {
         let lines: String = findings.iter().map(|finding| finding_json(finding).to_string() + "\n").collect();
-        write(&lines)?;
+        super::print(&lines)?;
     } else {
-        write(&text::findings(&findings))?;
+        super::print(&text::findings(&findings))?;
     }
     let development =
         |finding: &Finding| matches!(&finding.verdict, Verdict::Slot(slot) if slot.key_set.development);
@@ -118,9 +120,9 @@ fn inspect(target: &Target) -> Result<(), Failure> {
     if target.json {
         let json =
             serde_json::to_string_pretty(&report).or_fail(Exit::Internal, || "writing JSON".to_owned())?;
-        return write(&(json + "\n"));
+        return super::print(&(json + "\n"));
     }
-    write(&text::report(&report))
+    super::print(&text::report(&report))
 }
 
 fn find(path: &Path) -> Result<Vec<Subject>, Failure> {
@@ -129,7 +131,10 @@ fn find(path: &Path) -> Result<Vec<Subject>, Failure> {
             FindSubjectsError::Missing(_) | FindSubjectsError::Empty(_) => {
                 (Exit::NotFound, Some("build an image first: nacre build recipes/images/demo.yaml"))
             }
-            FindSubjectsError::Unknown(_) => (Exit::BadInput, None),
+            FindSubjectsError::Unknown(_) => (
+                Exit::BadInput,
+                Some("name the output folder of `nacre build`, or a slot.img, disk.img or .app file in it"),
+            ),
             FindSubjectsError::Io { .. } => (Exit::Internal, None),
         };
         let failure = Failure::new(exit, "looking for an image").because(error);
@@ -149,8 +154,8 @@ fn failure(finding: Finding) -> Option<Failure> {
             let another_owner = of_another_owner(&*error);
             let failure = Failure::new(Exit::VerificationFailed, step).because(error);
             Some(match another_owner {
-                true => failure.hint("if it is another owner's image, name their root key: --root-key FILE"),
-                false => failure,
+                true => failure.hint(NAME_OWNER),
+                false => failure.hint("don't use it: build it again, or get it again from who signed it"),
             })
         }
         Verdict::Unchecked(error) => {
@@ -161,12 +166,13 @@ fn failure(finding: Finding) -> Option<Failure> {
     }
 }
 
-/// Whether the key set is signed by a root key that is not trusted here.
 fn of_another_owner(error: &(dyn std::error::Error + 'static)) -> bool {
-    let signed_by_another = |error: &SlotError| {
-        matches!(error, SlotError::KeySet(VerifyKeySetError::Envelope(VerifyEnvelopeError::UnknownKey(_))))
-    };
     error.downcast_ref::<SlotError>().is_some_and(signed_by_another)
+}
+
+/// Whether the key set is signed by a root key that is not trusted here.
+pub(super) fn signed_by_another(error: &SlotError) -> bool {
+    matches!(error, SlotError::KeySet(VerifyKeySetError::Envelope(VerifyEnvelopeError::UnknownKey(_))))
 }
 
 fn finding_json(finding: &Finding) -> Value {
@@ -201,15 +207,5 @@ fn finding_json(finding: &Finding) -> Value {
             "verdict": "unchecked",
             "reason": explain(&**error),
         }),
-    }
-}
-
-fn write(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    let done = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    match done {
-        // Whoever read it has seen enough: `nacre image inspect … | head`.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.or_fail(Exit::Internal, || "writing to standard output".to_owned()),
     }
 }

@@ -1,6 +1,5 @@
 //! `nacre kernel`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -28,10 +27,10 @@ enum Command {
     /// Check that the final configuration is what the fragments ask for.
     #[command(
         after_help = "Example:\n  nacre kernel check --board qemu-armv7\n\nEach option that was dropped or \
-        changed is named with the unmet dependency that did it; exit code 65."
+        changed is named with the unmet dependency\nthat did it; exit code 65."
     )]
     Check(Target),
-    /// Say why a symbol is on or off, who asked for it, and what it depends on.
+    /// Say why a symbol is on or off and what it depends on.
     #[command(after_help = "Example:\n  nacre kernel explain IPC_NS")]
     Explain(Explain),
     /// Build the kernel into the cache and print where it is.
@@ -59,7 +58,7 @@ struct Explain {
 
 #[derive(Debug, clap::Args)]
 struct Pin {
-    /// A tarball of the kernel's source; without it, the installed Debian package.
+    /// A source tarball; without it, the installed Debian package.
     tarball: Option<PathBuf>,
 }
 
@@ -79,7 +78,7 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
             if let Some(warning) = &found.source.warning {
                 terminal.warning(warning);
             }
-            write(&format!(
+            super::print(&format!(
                 "kernel {}: all {} options are as asked, {} are on in all\n{}\n",
                 found.source.version,
                 found.options,
@@ -95,7 +94,7 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
                     request.explain(cache.root(), &progress, &explain.symbol)
                 })
                 .map_err(|e| Report::from(&e))?;
-            write(&explanation.to_string())
+            super::print(&explanation.to_string())
         }
         Command::Build(target) => {
             let built = kernel::ready(&target.request(&workspace)?, &cache, terminal, &interrupts)?;
@@ -104,7 +103,7 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
                 built.release,
                 if built.cached { "from the cache" } else { "built now" }
             ));
-            write(&format!("{}\n", built.image.display()))
+            super::print(&format!("{}\n", built.image.display()))
         }
         Command::Pin(Pin { tarball }) => {
             let lock = kernel::lock_file(&workspace);
@@ -115,7 +114,10 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
                 })
                 .map_err(|e| Report::from(&e))?;
             let how = if pinned.unchanged { "was pinned already" } else { "is pinned now" };
-            write(&format!("kernel {} {how}: sha256 {}\n", pinned.source.version, pinned.source.sha256))
+            super::print(&format!(
+                "kernel {} {how}: sha256 {}\n",
+                pinned.source.version, pinned.source.sha256
+            ))
         }
     }
 }
@@ -137,10 +139,4 @@ impl Target {
         Err(Failure::new(Exit::NotFound, format!("there is no board `{}`", self.board))
             .hint("name a file in recipes/boards without .yaml, or the path of a board's file"))
     }
-}
-
-fn write(text: &str) -> Result<(), Failure> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .or_fail(Exit::Internal, || "writing to standard output failed".to_owned())
 }

@@ -1,19 +1,18 @@
 //! `nacre key`.
 
-use std::io::Write as _;
-
 use clap::Subcommand;
 use nacre_verify::key::PublicKey;
 use serde_json::json;
 
-use crate::failure::{Exit, Failure, OrFail};
+use crate::failure::Failure;
 use crate::keys::{DEVELOPMENT, KeyFolder, KeyStore, Purpose};
 use crate::terminal::Terminal;
 
 /// Arguments of `nacre key`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  nacre key new factory\n  nacre key show factory\n\n\
-    Keys are kept in $NACRE_KEYS, else $XDG_DATA_HOME/nacre/keys, else ~/.local/share/nacre/keys.")]
+    Keys are kept in $NACRE_KEYS, else $XDG_DATA_HOME/nacre/keys, else\n\
+    ~/.local/share/nacre/keys.")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -23,8 +22,8 @@ pub struct Args {
 enum Command {
     /// Make a set of keys: root, os, app, capability.
     #[command(
-        after_help = "Example:\n  nacre key new factory\n\nThe root key is needed again only to change \
-        the set: move root.key to a safe place."
+        after_help = "Example:\n  nacre key new factory\n\nThe root key is needed again only to change the set: \
+        move root.key to a\nsafe place."
     )]
     New(New),
     /// Show the public halves of a set, or of all sets.
@@ -36,7 +35,7 @@ enum Command {
 struct New {
     /// Name of the set: a-z, 0-9, hyphens, underscores.
     name: String,
-    /// Mark the set as one that anybody may hold; images signed by it say so.
+    /// Mark the set as one that anybody may hold.
     #[arg(long)]
     development: bool,
 }
@@ -67,7 +66,7 @@ fn make(store: &KeyStore, new: &New, terminal: &Terminal) -> Result<(), Failure>
     if !development {
         terminal.notice("root.key is needed again only to change the set: move it to a safe place");
     }
-    write(&text(&set))
+    super::print(&text(&set))
 }
 
 fn print(store: &KeyStore, show: &Show) -> Result<(), Failure> {
@@ -77,11 +76,11 @@ fn print(store: &KeyStore, show: &Show) -> Result<(), Failure> {
     };
     let sets = names.iter().map(|name| store.load(name)).collect::<Result<Vec<_>, _>>()?;
     if !show.json {
-        return write(&sets.iter().map(text).collect::<Vec<_>>().join("\n"));
+        return super::print(&sets.iter().map(text).collect::<Vec<_>>().join("\n"));
     }
     let sets: Vec<_> = sets.iter().map(object).collect();
     let value = if show.name.is_some() { sets.into_iter().next().unwrap_or_default() } else { json!(sets) };
-    write(&format!("{value:#}\n"))
+    super::print(&format!("{value:#}\n"))
 }
 
 fn text(set: &KeyFolder) -> String {
@@ -122,10 +121,4 @@ fn roles(set: &KeyFolder) -> [(&'static str, &[PublicKey]); 4] {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn write(text: &str) -> Result<(), Failure> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .or_fail(Exit::Internal, || "writing to standard output failed".to_owned())
 }

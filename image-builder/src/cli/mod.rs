@@ -1,9 +1,12 @@
 //! The command line: one file per subcommand.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::failure::{Exit, Failure, OrFail};
+use crate::interrupt;
 use crate::terminal::{ColorChoice, Terminal};
 
 pub mod build;
@@ -17,8 +20,9 @@ pub mod run;
 #[derive(Debug, Parser)]
 #[command(name = "nacre", version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
-    /// When to use colour.
+    /// Colour: auto, always or never.
     #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(value_name = "WHEN", hide_possible_values = true, display_order = 900)]
     color: ColorChoice,
     #[command(subcommand)]
     command: Command,
@@ -28,8 +32,8 @@ const EXAMPLES: &str = "Example:
   nacre build recipes/images/demo.yaml
   nacre run out/demo-qemu-armv7
 
-Exit codes: 0 done, 1 internal, 2 usage, 64 refused by policy, 65 bad input, 66 not found,
-69 verification failed, 75 try again.";
+Exit codes: 0 done, 1 internal, 2 usage, 64 refused by policy, 65 bad input,
+66 not found, 69 verification failed, 75 try again.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Key(args) => key::execute(args, &terminal),
         Command::Kernel(args) => kernel::execute(args, &terminal),
     };
+    interrupt::settle();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -74,5 +79,15 @@ pub fn main() -> ExitCode {
             terminal.print(&failure.into_report());
             exit.into()
         }
+    }
+}
+
+/// Writes data to standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever read it has seen enough: `nacre image inspect … | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.or_fail(Exit::Internal, || "writing to standard output".to_owned()),
     }
 }

@@ -7,6 +7,7 @@ use nacre_manifest::board::Board;
 use nacre_verify::slot::SlotError;
 use regex::Regex;
 
+use super::image::{NAME_OWNER, signed_by_another};
 use crate::failure::{Exit, Failure, OrFail};
 use crate::inspect::partitions::ReadPartitionsError;
 use crate::inspect::trust;
@@ -37,19 +38,19 @@ in use.";
 pub struct Args {
     /// Output folder of `nacre build`.
     dir: PathBuf,
-    /// Memory of the VM, in whole MiB; the board's own without it.
+    /// Memory of the VM in MiB; without it, the board's.
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     memory: Option<u64>,
     /// End the run after this time, with exit code 75.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     timeout: Option<Duration>,
-    /// End the run as soon as a console line matches, with exit code 0.
+    /// End the run, with exit code 0, when a line matches.
     #[arg(long, value_name = "REGEX")]
     expect: Option<Regex>,
-    /// Begin with the disk as it was built: what the device stored is lost.
+    /// Begin with the disk as built; what was stored is lost.
     #[arg(long)]
     fresh: bool,
-    /// Root public key (PEM) that the image must be signed with; without it, any root key of the key store.
+    /// Root public key (PEM); without it, any of the key store.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
 }
@@ -161,6 +162,9 @@ fn run_failure(error: RunError, dir: &Path) -> Failure {
             | VerifyDiskError::Partitions(ReadPartitionsError::Io { .. })
             | VerifyDiskError::Refused(SlotError::Read { .. }),
         ) => failure(Exit::TryAgain).because(error),
+        RunError::Verify(VerifyDiskError::Refused(slot)) if signed_by_another(slot) => {
+            failure(Exit::VerificationFailed).hint(NAME_OWNER).because(error)
+        }
         RunError::Verify(_) => failure(Exit::VerificationFailed)
             .hint("nothing was started; `nacre image verify` shows the parts, --fresh takes the disk as it was built")
             .because(error),

@@ -6,7 +6,7 @@
 //! root key is needed again only to change the set: `root.key` may be kept elsewhere.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -206,7 +206,10 @@ impl KeyFolder {
     pub fn private(&self, role: Role) -> Result<SigningKey, Failure> {
         let path = self.path.join(format!("{}.key", role.name()));
         let step = || format!("can't read the {} key `{}`", role.name(), path.display());
-        let mode = fs::metadata(&path).or_fail(Exit::NotFound, step)?.permissions().mode();
+        let elsewhere =
+            "if it is kept elsewhere, put it there to sign; otherwise choose another set with --keys";
+        let found = fs::metadata(&path).or_fail(Exit::NotFound, step).map_err(|f| f.hint(elsewhere))?;
+        let mode = found.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(Failure::new(
                 Exit::Refused,
@@ -222,6 +225,7 @@ impl KeyFolder {
         let text = fs::read_to_string(&path).or_fail(Exit::NotFound, step)?;
         let key = pem::decode_private(&text).ok_or_else(|| {
             Failure::new(Exit::BadInput, format!("`{}` is no Ed25519 key in PKCS#8 PEM", path.display()))
+                .hint("put the key back as `nacre key new` made it, or choose another set with --keys")
         })?;
         let public = PublicKey::of(&key);
         let named = match role {
@@ -239,7 +243,8 @@ impl KeyFolder {
                     public.id(),
                     self.name
                 ),
-            ));
+            )
+            .hint("put the set's own key back, or choose another set with --keys"));
         }
         Ok(key)
     }
@@ -247,10 +252,18 @@ impl KeyFolder {
 
 /// Reads a root public key from a PEM file, for verifying without a key store.
 pub fn read_root_public(path: &Path) -> Result<PublicKey, Failure> {
-    let text =
-        fs::read_to_string(path).or_fail(Exit::NotFound, || format!("can't read `{}`", path.display()))?;
-    pem::decode_public(&text).ok_or_else(|| {
+    const HINT: &str = "it is the file root.pub of a key set, as `nacre key new` makes it";
+    let text = fs::read(path).map_err(|error| {
+        let exit = match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Exit::NotFound,
+            ErrorKind::IsADirectory => Exit::BadInput,
+            _ => Exit::Internal,
+        };
+        Failure::new(exit, format!("can't read `{}`", path.display())).because(error).hint(HINT)
+    })?;
+    pem::decode_public(&String::from_utf8_lossy(&text)).ok_or_else(|| {
         Failure::new(Exit::BadInput, format!("`{}` is no Ed25519 public key in PEM", path.display()))
+            .hint(HINT)
     })
 }
 

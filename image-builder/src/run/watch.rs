@@ -32,6 +32,8 @@ pub(crate) struct Watcher<'a> {
     expect: Option<&'a Regex>,
     deadline: Option<Instant>,
     lines: Lines,
+    /// The expected line has come: the run is over.
+    matched: bool,
     /// The last line in which the kernel said why it gives up.
     panic: Option<String>,
 }
@@ -39,7 +41,7 @@ pub(crate) struct Watcher<'a> {
 impl<'a> Watcher<'a> {
     /// Prints to `out` until a line matches `expect` or `deadline` passes.
     pub(crate) fn new(out: &'a mut dyn Write, expect: Option<&'a Regex>, deadline: Option<Instant>) -> Self {
-        Self { out, expect, deadline, lines: Lines::default(), panic: None }
+        Self { out, expect, deadline, lines: Lines::default(), matched: false, panic: None }
     }
 
     /// Watches one VM to its end, or until there is a reason to end it.
@@ -79,7 +81,10 @@ impl<'a> Watcher<'a> {
             for line in lines {
                 match self.line(&line) {
                     Ok(false) => {}
-                    Ok(true) => return Watched::Matched,
+                    Ok(true) => {
+                        self.matched = true;
+                        return Watched::Matched;
+                    }
                     // Whoever read the output is gone: `nacre run … | head`.
                     Err(_) => return Watched::Interrupted,
                 }
@@ -108,6 +113,10 @@ impl<'a> Watcher<'a> {
     }
 
     fn flush_open_line(&mut self) {
+        // After the match the VM is cut off in the middle of a line: half a line tells nobody anything.
+        if self.matched {
+            return;
+        }
         if let Some(rest) = self.lines.finish() {
             let _ = self.line(&rest);
         }
