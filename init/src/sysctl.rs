@@ -1,25 +1,21 @@
-//! Kernel settings that the sandbox counts on as a second line.
+//! Kernel settings that the sandbox counts on as a second line: `sysctl.conf` beside this file.
 
 use std::fs;
 
 use crate::console::log;
 
-/// Path under `/proc/sys`, value, and why.
-const SETTINGS: [(&str, &str, &str); 9] = [
-    ("kernel/printk", "4", "from here on the console is the apps' log; the kernel's own errors still show"),
-    ("kernel/dmesg_restrict", "1", "the kernel's log names addresses and other apps"),
-    ("kernel/kptr_restrict", "2", "kernel addresses help an exploit and nobody else"),
-    ("kernel/panic_on_oops", "1", "a kernel that has oopsed is not to be trusted any more"),
-    ("kernel/panic", "1", "a device in the field restarts by itself"),
-    ("fs/protected_symlinks", "1", "links in a sticky folder are an old way to another's file"),
-    ("fs/protected_hardlinks", "1", "the same with hard links"),
-    ("fs/suid_dumpable", "0", "no memory of a process that changed its identity leaves it"),
-    ("vm/overcommit_memory", "0", "refuse allocations that obviously can't be kept"),
-];
+const SETTINGS: &str = include_str!("sysctl.conf");
+
+/// Path under `/proc/sys` and value of each setting.
+fn settings(text: &str) -> impl Iterator<Item = (String, &str)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.trim().replace('.', "/"), value.trim()))
+}
 
 /// Applies what the kernel has; what it lacks was left out of its config on purpose.
 pub(crate) fn apply() {
-    for (name, value, _) in SETTINGS {
+    for (name, value) in settings(SETTINGS) {
         let path = format!("/proc/sys/{name}");
         match fs::write(&path, value) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -27,5 +23,24 @@ pub(crate) fn apply() {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_the_file_are_names_with_one_value_each() {
+        let all: Vec<(String, &str)> = settings(SETTINGS).collect();
+        assert!(all.contains(&("kernel/kptr_restrict".to_owned(), "2")), "{all:?}");
+        let folders = ["kernel/", "fs/", "vm/", "dev/", "net/"];
+        for (name, value) in &all {
+            assert!(folders.iter().any(|folder| name.starts_with(folder)), "{name}");
+            assert!(value.parse::<u32>().is_ok(), "{name} = {value}");
+            assert_eq!(all.iter().filter(|(other, _)| other == name).count(), 1, "{name} stands there twice");
+        }
+        let lines = SETTINGS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+        assert_eq!(all.len(), lines);
     }
 }

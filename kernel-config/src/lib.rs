@@ -12,6 +12,7 @@ mod check;
 mod config;
 mod explain;
 mod fragment;
+mod hardening;
 mod hash;
 pub mod kconfig;
 mod lock;
@@ -29,6 +30,10 @@ pub use check::{Finding, findings};
 pub use config::{Config, Configured};
 pub use explain::{ExplainedDefinition, Explanation, explain};
 pub use fragment::{Asked, Fragments, LoadFragmentsError, WrongLine};
+pub use hardening::{
+    CheckHardeningError, HardeningFinding, HardeningLists, HardeningReport, LeftOut, Row, Setting, Verdict,
+    Want, WrongEntry, WrongWant, left_out, recommended,
+};
 pub use lock::{LoadLockError, Lock, LockedSource, Origin};
 pub use pin::{PinKernelError, Pinned, pin};
 pub use progress::Progress;

@@ -8,6 +8,7 @@ use nacre_diag::{Diagnostic, ExitCode, Place, Report, Spot};
 use crate::build::BuildKernelError;
 use crate::check::Finding;
 use crate::fragment::{LoadFragmentsError, WrongLine};
+use crate::hardening::{CheckHardeningError, HardeningFinding, HardeningReport, WrongEntry};
 use crate::lock::LoadLockError;
 use crate::make::RunMakeError;
 use crate::pin::PinKernelError;
@@ -46,6 +47,57 @@ impl From<&WrongLine> for Diagnostic {
         Self::error(ExitCode::BadInput, wrong.what.clone())
             .at(Place::spot(wrong.file.display().to_string(), spot))
             .with_hint(wrong.hint.clone())
+    }
+}
+
+/// A whole line of a list.
+fn whole_line(file: &Path, line: usize, text: &str) -> Place {
+    let spot = Spot { line, column: 1, text: text.to_owned(), width: text.chars().count().max(1) };
+    Place::spot(file.display().to_string(), spot)
+}
+
+impl From<&WrongEntry> for Diagnostic {
+    fn from(wrong: &WrongEntry) -> Self {
+        let place = whole_line(&wrong.file, wrong.line, &wrong.text);
+        Self::error(ExitCode::BadInput, wrong.what.clone()).at(place)
+    }
+}
+
+impl From<&HardeningFinding> for Diagnostic {
+    fn from(finding: &HardeningFinding) -> Self {
+        let found = Self::error(ExitCode::BadInput, finding.to_string());
+        match finding {
+            HardeningFinding::Missing { wanted, list, arch, .. } => {
+                found.at(Place::file(list.display().to_string())).with_hint(format!(
+                    "keep it, or say why not by a line `{arch} | {wanted} | estimate: … | the reason`"
+                ))
+            }
+            HardeningFinding::Stale { list, entry, .. } => {
+                found.at(whole_line(list, entry.line, &entry.text)).with_hint("remove the line")
+            }
+        }
+    }
+}
+
+impl From<&HardeningReport> for Report {
+    fn from(report: &HardeningReport) -> Self {
+        report.findings.iter().map(Diagnostic::from).collect()
+    }
+}
+
+impl From<&CheckHardeningError> for Report {
+    fn from(error: &CheckHardeningError) -> Self {
+        match error {
+            CheckHardeningError::Check(error) => error.into(),
+            CheckHardeningError::Lines(wrong) => wrong.iter().map(Diagnostic::from).collect(),
+            CheckHardeningError::Read { path, source } => {
+                let exit = match source.kind() {
+                    io::ErrorKind::NotFound => ExitCode::NotFound,
+                    _ => ExitCode::BadInput,
+                };
+                Diagnostic::from_error(exit, error).at(Place::file(path.display().to_string())).into()
+            }
+        }
     }
 }
 

@@ -235,7 +235,7 @@ impl KernelRequest {
         Ok(Configured { key, source, path, config })
     }
 
-    fn tree(
+    pub(crate) fn tree(
         &self,
         root: &KernelCache,
         configured: &Configured,

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use nacre_kernel_config::{
-    Arch, CheckKernelError, Fragments, KernelRequest, Progress, ResolveSourceError, Source,
+    Arch, CheckHardeningError, CheckKernelError, Fragments, HardeningLists, KernelRequest, Progress,
+    ResolveSourceError, Source, Verdict,
 };
 
 /// The same cache that builds use, so that the source is unpacked once.
@@ -30,7 +31,7 @@ fn request(fragments: Fragments) -> KernelRequest {
 
 /// The shipped fragments' texts, changed by `change`.
 fn fragments(change: impl Fn(String) -> String) -> Fragments {
-    let files = ["base", "sandbox", "verity", "qemu-armv7"].map(|name| {
+    let files = ["base", "hardening", "sandbox", "verity", "qemu-armv7"].map(|name| {
         let name = format!("fragments/{name}.config");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
         (PathBuf::from(name), std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{error}")))
@@ -55,6 +56,38 @@ fn shipped_fragments_come_out_as_asked() {
         Err(error) if is_absent(&error) => eprintln!("not checked: {error}"),
         Err(error) => panic!("{:?}", nacre_diag::Report::from(&error)),
     }
+}
+
+#[test]
+fn shipped_lists_say_of_every_recommended_setting_what_became_of_it() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lists = HardeningLists {
+        recommended: here.join("hardening/kspp.list"),
+        left_out: here.join("hardening/left-out.list"),
+        sysctls: here.join("../init/src/sysctl.conf"),
+        command_line: "console=ttyAMA0 slab_nomerge".to_owned(),
+    };
+    let check =
+        |fragments: Fragments| match request(fragments).hardening(&lists, &cache(), &Progress::silent()) {
+            Ok(report) => Some(report),
+            Err(CheckHardeningError::Check(error)) if is_absent(&error) => {
+                eprintln!("not checked: {error}");
+                None
+            }
+            Err(error) => panic!("{:?}", nacre_diag::Report::from(&error)),
+        };
+    let Some(report) = check(fragments(|text| text)) else { return };
+    assert_eq!(report.findings, []);
+    assert!(report.settings.len() > 120 && report.count(Verdict::Kept) > 80, "{report}");
+
+    let text = report.to_string();
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+
+    let without = fragments(|text| text.replace("CONFIG_VMAP_STACK=y", "CONFIG_VMAP_STACK=n"));
+    let texts =
+        check(without).map(|report| report.findings.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let expected = "CONFIG_VMAP_STACK=y is recommended, is n, and is not listed as left out";
+    assert_eq!(texts, Some(vec![expected.to_owned()]));
 }
 
 #[test]
