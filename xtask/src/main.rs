@@ -1,6 +1,7 @@
 //! Set-up, run, test and checks: what a person types in a checkout.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod command;
 mod directions;
 mod run;
@@ -18,6 +19,7 @@ Commands:
   run [-- OPTIONS]  set up, build the demo image, boot it; OPTIONS go to `nacre run`
   test [--full]     set up, then every check and test; --full adds what takes long
   setup             install what is missing, nothing else
+  bench             measure beside peers; writes the table of docs/SPECIFICATION.md
   check             format, lints and crate directions, without the tests
 
 Examples:
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["run", "--", options @ ..] => run::run(options),
         ["test"] => test::test(test::Extent::Usual),
         ["test", "--full"] => test::test(test::Extent::Full),
+        ["bench"] => bench::bench(),
         ["setup"] => setup::set_up(),
         ["check"] => test::check(),
         [] | ["help" | "-h" | "--help"] => {

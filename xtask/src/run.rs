@@ -1,5 +1,6 @@
 //! The README's first command: from nothing to the demo image on the console.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_program, say};
@@ -19,16 +20,25 @@ pub(crate) fn run(options: &[&str]) -> Result<(), Failure> {
 
 /// Builds `nacre`, and with it the demo image.
 pub(crate) fn build_image() -> Result<(), Failure> {
-    say("building nacre");
-    run_program(cargo().args(["build", "--quiet", "--package", "nacre-image-builder"]))?;
+    build_nacre()?;
     say(&format!("nacre build {RECIPE}"));
     run_program(nacre().args(["build", RECIPE, "--out", OUT]))
 }
 
+/// Builds `nacre`.
+pub(crate) fn build_nacre() -> Result<(), Failure> {
+    say("building nacre");
+    run_program(cargo().args(["build", "--quiet", "--package", "nacre-image-builder"]))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}
+
 /// The `nacre` of this checkout.
 pub(crate) fn nacre() -> Command {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-    let mut command = Command::new(target.join("debug/nacre"));
+    let mut command = Command::new(target().join("debug/nacre"));
     command.current_dir(root());
     command
 }

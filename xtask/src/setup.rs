@@ -5,14 +5,14 @@ use std::process::Command;
 
 use crate::command::{Failure, output, run, say};
 
-/// The Rust target of the default board's programs.
-const DEVICE_TARGET: &str = "armv7-unknown-linux-musleabihf";
+/// The Rust targets of the boards' programs.
+const DEVICE_TARGETS: [&str; 2] = ["armv7-unknown-linux-musleabihf", "x86_64-unknown-linux-musl"];
 
 /// A Debian package and what it is for.
-type Package = (&'static str, &'static str);
+pub(crate) type Package = (&'static str, &'static str);
 
 /// Needed on every machine.
-const ALWAYS: [Package; 11] = [
+const ALWAYS: [Package; 13] = [
     ("linux-source-6.12", "the kernel's source"),
     ("gcc-arm-linux-gnueabihf", "compiles the kernel for ARM and links the device's programs"),
     ("make", "builds the kernel"),
@@ -24,15 +24,18 @@ const ALWAYS: [Package; 11] = [
     ("e2fsprogs", "makes the data filesystem"),
     ("erofs-utils", "makes the filesystem of an app package"),
     ("qemu-system-arm", "the virtual machine"),
+    ("qemu-system-x86", "the virtual machine of the x86_64 board"),
+    ("libelf-dev", "a tool that the x86_64 kernel is built with"),
 ];
 
 /// Where rustup has no standard library for the device, it is built from Debian's sources.
-const WITHOUT_RUSTUP_TARGET: [Package; 5] = [
+const WITHOUT_RUSTUP_TARGETS: [Package; 6] = [
     ("rustc-web", "a compiler that comes with the library's sources"),
     ("cargo-web", "its cargo"),
     ("rust-web-src", "sources of the standard library"),
     ("musl:armhf", "the C library of the device's programs"),
     ("musl-dev:armhf", "the C library of the device's programs"),
+    ("musl-dev", "the same for the x86_64 board"),
 ];
 
 /// Second programs that judge what ours make; the tests need them.
@@ -46,7 +49,14 @@ const JUDGES: [Package; 5] = [
 
 /// Makes the machine ready to build, run and test.
 pub(crate) fn set_up() -> Result<(), Failure> {
-    let wanted = wanted();
+    set_up_with(&[])
+}
+
+/// The same, and more packages.
+pub(crate) fn set_up_with(more: &[Package]) -> Result<(), Failure> {
+    let mut wanted = wanted();
+    // One that is wanted anyway is asked for once.
+    wanted.extend(more.iter().filter(|(name, _)| !JUDGES.iter().any(|(other, _)| other == name)));
     let missing: Vec<Package> = match installed() {
         Some(installed) => wanted.into_iter().filter(|(name, _)| !has(&installed, name)).collect(),
         None => return other_systems(),
@@ -56,16 +66,16 @@ pub(crate) fn set_up() -> Result<(), Failure> {
 
 fn wanted() -> Vec<Package> {
     let mut wanted = ALWAYS.to_vec();
-    if !rustup_has_target() {
-        wanted.extend(WITHOUT_RUSTUP_TARGET);
+    if !rustup_has_targets() {
+        wanted.extend(WITHOUT_RUSTUP_TARGETS);
     }
     wanted.extend(JUDGES);
     wanted
 }
 
-fn rustup_has_target() -> bool {
-    let list = output(Command::new("rustup").args(["target", "list", "--installed"]));
-    list.is_some_and(|list| list.lines().any(|line| line.trim() == DEVICE_TARGET))
+fn rustup_has_targets() -> bool {
+    let list = output(Command::new("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
+    DEVICE_TARGETS.iter().all(|target| list.lines().any(|line| line.trim() == *target))
 }
 
 /// Names of the installed packages as dpkg has them, with `:arch` for foreign ones; `None` without dpkg.
@@ -138,7 +148,7 @@ fn as_root(program: &str, arguments: &[&str]) -> Result<Command, Failure> {
 }
 
 /// Programs to look for where packages can't be asked about.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("arm-linux-gnueabihf-gcc", "a GCC for 32-bit ARM with hard float"),
     ("make", "GNU make"),
     ("bison", "GNU bison"),
@@ -149,6 +159,7 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("debugfs", "e2fsprogs"),
     ("mkfs.erofs", "erofs-utils"),
     ("qemu-system-arm", "QEMU for ARM"),
+    ("qemu-system-x86_64", "QEMU for x86_64"),
     ("veritysetup", "cryptsetup (tests)"),
     ("unsquashfs", "squashfs-tools (tests)"),
     ("sgdisk", "gdisk (tests)"),
@@ -165,8 +176,9 @@ fn other_systems() -> Result<(), Failure> {
         .filter(|(program, _)| !is_there(program))
         .map(|(program, what)| format!("  {program:26} {what}"))
         .collect();
-    if !rustup_has_target() {
-        missing.push(format!("  {:26} rustup target add {DEVICE_TARGET}", "a Rust target"));
+    if !rustup_has_targets() {
+        let targets = DEVICE_TARGETS.join(" ");
+        missing.push(format!("  {:26} rustup target add {targets}", "Rust targets"));
     }
     if missing.is_empty() {
         return Ok(());

@@ -25,7 +25,11 @@ pub(crate) fn test(extent: Extent) -> Result<(), Failure> {
     run(cargo().args(["test", "--quiet", "--workspace", "--exclude", "nacre-tests"]))?;
     // Last, and not quiet: each boots a machine and takes a while.
     say("tests of the whole, in the virtual machine");
-    run(cargo().args(["test", "--package", "nacre-tests"]))
+    let mut whole = cargo();
+    if extent == Extent::Full {
+        whole.env("NACRE_TEST_FULL", "1");
+    }
+    run(whole.args(["test", "--package", "nacre-tests"]))
 }
 
 /// Format, lints and crate directions.

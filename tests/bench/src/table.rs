@@ -1,0 +1,121 @@
+//! The table, for the terminal and for docs/SPECIFICATION.md.
+
+use std::fs;
+use std::path::Path;
+
+use crate::Result;
+use crate::samples::{Samples, number};
+
+const BEGIN: &str = "<!-- bench:begin -->";
+const END: &str = "<!-- bench:end -->";
+
+/// One line: ours beside a peer.
+#[derive(Debug)]
+pub(crate) struct Row([String; 6]);
+
+impl Row {
+    const HEAD: [&str; 6] = ["what", "ours", "peer", "ratio", "n", "spread, ms: ours; peer"];
+
+    /// Bytes, which don't vary.
+    pub(crate) fn of_bytes(what: &str, ours: u64, peer: u64) -> Self {
+        let millions = |bytes: u64| f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let ratio = millions(ours) / millions(peer);
+        let [ours, peer] = [ours, peer].map(|bytes| format!("{} bytes", grouped(bytes)));
+        Self([what.to_owned(), ours, peer, format!("{ratio:.2}"), "1".to_owned(), "none".to_owned()])
+    }
+
+    /// Medians of times.
+    pub(crate) fn of_times(what: &str, ours: &Samples, peer: &Samples) -> Self {
+        let ratio = ours.median().as_secs_f64() / peer.median().as_secs_f64();
+        let count = if ours.count() == peer.count() {
+            ours.count().to_string()
+        } else {
+            format!("{}; {}", ours.count(), peer.count())
+        };
+        let [ours_median, peer_median] = [ours, peer].map(|times| format!("{} ms", number(times.median())));
+        let spread = format!("{}; {}", ours.spread(), peer.spread());
+        Self([what.to_owned(), ours_median, peer_median, format!("{ratio:.2}"), count, spread])
+    }
+}
+
+/// `4,068,360`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The table in Markdown, its columns aligned for a terminal, and below it what it was measured on.
+pub(crate) fn text(rows: &[Row], machine: &str) -> String {
+    let head = Row::HEAD.map(str::to_owned);
+    let lines: Vec<&[String; 6]> = std::iter::once(&head).chain(rows.iter().map(|row| &row.0)).collect();
+    let mut widths = [3; 6];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(*line) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut out = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        for (cell, width) in line.iter().zip(widths) {
+            out += &format!("| {cell:width$} ");
+        }
+        out += "|\n";
+        if number == 0 {
+            widths.iter().for_each(|width| out += &format!("| {} ", "-".repeat(*width)));
+            out += "|\n";
+        }
+    }
+    format!("{out}\n{machine}\n")
+}
+
+/// Puts it between the marks of a document.
+pub(crate) fn write(document: &Path, text: &str) -> Result<()> {
+    let before = fs::read_to_string(document)?;
+    let after = replaced(&before, text)
+        .ok_or_else(|| format!("{}: no {BEGIN} before an {END}", document.display()))?;
+    Ok(fs::write(document, after)?)
+}
+
+fn replaced(document: &str, text: &str) -> Option<String> {
+    let (before, rest) = document.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{text}{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn samples(ms: &[u64]) -> Samples {
+        Samples::new(ms.iter().copied().map(Duration::from_millis).collect()).unwrap()
+    }
+
+    #[test]
+    fn document_keeps_everything_but_what_is_between_the_marks() {
+        let document = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        assert_eq!(replaced(&document, "new\n"), Some(format!("a\n{BEGIN}\nnew\n{END}\nb\n")));
+        assert_eq!(replaced(END, "new"), None);
+        assert_eq!(replaced("no marks", "new"), None);
+    }
+
+    #[test]
+    fn table_has_ratio_count_and_spread_of_each_row() {
+        let rows = [
+            Row::of_bytes("slot", 1_826_816, 4_068_360),
+            Row::of_times("start", &samples(&[3, 1, 2]), &samples(&[4])),
+        ];
+        let text = text(&rows, "on a machine");
+        assert!(text.contains("| slot  | 1,826,816 bytes | 4,068,360 bytes | 0.45  | 1    |"), "{text}");
+        assert!(text.contains("| 0.50  | 3; 1 | 1.00..3.00; 4.00..4.00 "), "{text}");
+        assert!(text.ends_with("\n\non a machine\n"), "{text}");
+    }
+}
