@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nacre_diag::{Diagnostic, Report};
-use nacre_kernel_config::{BuiltKernel, Fragments, KernelRequest, Progress, Source};
+use nacre_kernel_config::{BuiltKernel, Fragments, HardeningLists, KernelRequest, Progress, Source};
 use nacre_manifest::board::Board;
 
 use crate::cache::Cache;
@@ -16,6 +16,17 @@ use crate::workspace::Workspace;
 /// Where the checkout pins the kernel's source.
 pub fn lock_file(workspace: &Workspace) -> PathBuf {
     workspace.root().join("kernel-config/kernel.lock")
+}
+
+/// What a board's kernel is compared with: the checkout's lists, what init sets, the board's arguments.
+pub fn hardening_lists(board: &Board, workspace: &Workspace) -> HardeningLists {
+    let list = |path: &str| shortest(workspace.root().join(path));
+    HardeningLists {
+        recommended: list("kernel-config/hardening/kspp.list"),
+        left_out: list("kernel-config/hardening/left-out.list"),
+        sysctls: list("init/src/sysctl.conf"),
+        command_line: board.cmdline.clone(),
+    }
 }
 
 /// What kernel a board wants.

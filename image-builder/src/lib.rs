@@ -4,12 +4,14 @@
 #![forbid(unsafe_code)]
 
 pub mod app_image;
+pub mod board_file;
 pub mod build;
 pub mod cache;
 pub mod cli;
 pub mod data_image;
 pub mod device;
 pub mod device_programs;
+pub mod diff;
 pub mod disk;
 pub mod elf;
 pub mod failure;

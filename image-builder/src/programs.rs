@@ -11,6 +11,8 @@ use crate::failure::{Exit, Failure, OrFail};
 pub enum Program {
     /// Makes the app images.
     MkfsErofs,
+    /// Unpacks app images for a comparison.
+    FsckErofs,
     /// Makes the data filesystem.
     Mke2fs,
     /// Fills the data filesystem without root.
@@ -26,6 +28,7 @@ impl Program {
     pub fn name(self) -> &'static str {
         match self {
             Self::MkfsErofs => "mkfs.erofs",
+            Self::FsckErofs => "fsck.erofs",
             Self::Mke2fs => "mke2fs",
             Self::Debugfs => "debugfs",
             Self::Tune2fs => "tune2fs",
@@ -36,12 +39,12 @@ impl Program {
     /// Debian's package that has it.
     pub fn package(self) -> &'static str {
         match self {
-            Self::MkfsErofs => "erofs-utils",
+            Self::MkfsErofs | Self::FsckErofs => "erofs-utils",
             Self::Mke2fs | Self::Debugfs | Self::Tune2fs | Self::E2fsck => "e2fsprogs",
         }
     }
 
-    /// Checks that every one is there, so that nobody learns of them one by one.
+    /// Checks that every one that a build needs is there, so that nobody learns of them one by one.
     pub fn check_all() -> Result<(), Failure> {
         let all = [Self::MkfsErofs, Self::Mke2fs, Self::Debugfs, Self::Tune2fs, Self::E2fsck];
         let missing: Vec<Self> = all.into_iter().filter(|program| program.find().is_err()).collect();

@@ -94,12 +94,13 @@ fn static_program(machine: u16) -> Vec<u8> {
 #[test]
 fn help_of_every_command_has_an_example() {
     let project = Project::new();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &[],
         &["build"],
         &["run"],
         &["image", "verify"],
         &["image", "inspect"],
+        &["image", "diff"],
         &["device"],
         &["key", "new"],
         &["key", "show"],
@@ -231,4 +232,40 @@ fn keys_made_are_shown_and_never_made_twice() {
     }
     assert_eq!(project.nacre(&["key", "show", "other"]).status.code(), Some(66));
     assert_eq!(project.nacre(&["key", "new", "../x"]).status.code(), Some(65));
+}
+
+#[test]
+fn diff_answers_with_its_exit_code_and_fails_with_another() {
+    let project = Project::new();
+    let slot = |name: &str, byte: u8| {
+        fs::create_dir(project.path(name)).unwrap();
+        fs::write(project.path(name).join("slot.img"), vec![byte; 128 * 1024]).unwrap();
+    };
+    slot("a", 0);
+    slot("b", 0);
+    slot("c", 1);
+    project.write("notes.txt", "text");
+    let cases: [(&str, &str, i32, &str); 5] = [
+        ("a", "b", 0, ""),
+        (
+            "a",
+            "c",
+            1,
+            "--- a\n+++ c\n@ slot.img\n! envelope: neither can be read\n\
+             ! content: 131072 bytes differ, at 0 to 131071\n",
+        ),
+        ("a", "b/slot.img", 65, ""),
+        ("a", "notes.txt", 65, ""),
+        ("a", "none", 66, ""),
+    ];
+    for (a, b, exit, text) in cases {
+        let output = project.nacre(&["image", "diff", a, b]);
+        assert_eq!(output.status.code(), Some(exit), "{a} {b}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), text, "{a} {b}");
+        assert_eq!(output.stderr.is_empty(), exit == 1, "{a} {b}: {output:?}");
+    }
+    let json = project.nacre(&["image", "diff", "--json", "a", "c"]);
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(value["identical"], false);
+    assert_eq!(value["differences"][1]["differing_bytes"], 131_072);
 }

@@ -9,6 +9,7 @@ use nacre_image_builder::disk::{self, Layout};
 use nacre_image_builder::keys::{KeyStore, Purpose, Role};
 use nacre_image_builder::root_image::{self, RootFile};
 use nacre_image_builder::{guid, slot};
+use nacre_verify::digest::Digest;
 use nacre_verify::slot::{Contents, Parts, Slot};
 use nacre_verify::target::{Arch, Profile};
 
@@ -48,6 +49,7 @@ fn make() -> Made {
         parts: Parts::of(&contents),
         arguments: "console=ttyAMA0".into(),
         critical: Vec::new(),
+        board_digest: Digest::of(b"board"),
     };
     let (slot, bytes) =
         slot::assemble(description, &contents, &keys, &keys.private(Role::Os).unwrap()).unwrap();

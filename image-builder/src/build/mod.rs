@@ -8,6 +8,7 @@ use nacre_manifest::app::{self, AppSource};
 use nacre_manifest::board::{self, Board};
 use nacre_manifest::device::{self, ImageInfo, PublicKey};
 use nacre_manifest::image::{self, ImageRecipe, Profile};
+use nacre_verify::digest::Digest;
 use nacre_verify::slot::{Contents, CriticalApp, Parts, Slot};
 
 use crate::cache::Cache;
@@ -24,7 +25,7 @@ use crate::sizes::{FileSize, Sizes};
 use crate::terminal::Terminal;
 use crate::toolchain::{Architecture, Toolchain};
 use crate::workspace::Workspace;
-use crate::{data_image, guid, kernel, slot};
+use crate::{board_file, data_image, guid, kernel, slot};
 
 mod package;
 
@@ -56,7 +57,7 @@ pub struct Built {
 struct Inputs {
     recipe: ImageRecipe,
     board: Board,
-    board_file: PathBuf,
+    board_text: String,
     apps: Vec<AppSource>,
 }
 
@@ -116,8 +117,7 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
     for package in &packages {
         write(&output, &format!("{}.app", package.component), &package.archive)?;
     }
-    fs::copy(&inputs.board_file, output.path().join("board.yaml"))
-        .or_fail(Exit::Internal, || "can't keep the board's description".to_owned())?;
+    write(&output, board_file::FILE_NAME, inputs.board_text.as_bytes())?;
     write_disk(&output, &layout, &inputs, &packages, &slot_bytes, &scratch)?;
 
     let mut files: Vec<FileSize> =
@@ -151,7 +151,8 @@ impl Inputs {
         let recipe = image::load(&request.recipe)?;
         let board_name = request.board.as_deref().unwrap_or(&recipe.board);
         let board_file = recipe.board_file(board_name)?;
-        let board = board::load(&board_file)?;
+        let board_text = board::read(&board_file)?;
+        let board = board::parse(&board_text, &board_file.display().to_string())?;
         if board.board != board_name {
             return Err(Failure::new(
                 Exit::BadInput,
@@ -184,7 +185,7 @@ impl Inputs {
         }
         let apps = problems.or(apps)?;
         app::check_peers(&apps)?;
-        Ok(Self { recipe, board, board_file, apps })
+        Ok(Self { recipe, board, board_text, apps })
     }
 
     fn image_info(&self, keys: &KeyFolder) -> ImageInfo {
@@ -227,6 +228,7 @@ impl Inputs {
                     min_rollback_index: app.manifest.rollback_index,
                 })
                 .collect(),
+            board_digest: Digest::of(self.board_text.as_bytes()),
         }
     }
 }

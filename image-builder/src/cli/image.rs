@@ -1,6 +1,7 @@
 //! `nacre image`.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Subcommand;
 use nacre_diag::Report as Problems;
@@ -9,6 +10,8 @@ use nacre_verify::key_set::VerifyKeySetError;
 use nacre_verify::slot::SlotError;
 use serde_json::{Value, json};
 
+use crate::board_file::BoardFileError;
+use crate::diff::{self, CompareError};
 use crate::failure::{Exit, Failure, OrFail};
 use crate::inspect::check::{Finding, NoKey, Trust, Verdict, check, explain};
 use crate::inspect::subject::{self, FindSubjectsError, Subject};
@@ -21,9 +24,10 @@ const VERIFY_EXAMPLES: &str = "Examples:
   nacre image verify --json disk.img
 
 Every byte of every slot is looked at: root filesystem block by block, hash
-tree, kernel, device tree, padding, envelope; and every byte of every app
-package. The data partition of a disk is not covered: what is on it is verified
-by the device when it uses it.
+tree, kernel, device tree, padding, envelope; every byte of every app package;
+and in a folder board.yaml, which says how `nacre run` starts a VM. The data
+partition of a disk is not covered: what is on it is verified by the device when
+it uses it.
 
 Exit codes: 0 everything is as it was signed; 69 something is not, and which
 part of it; 66 there is nothing to check, or no root key to check it with;
@@ -36,8 +40,25 @@ const INSPECT_EXAMPLES: &str = "Examples:
 What cannot be verified is shown all the same, and marked; files and apps are
 listed only when they are verified.";
 
+const DIFF_EXAMPLES: &str = "Examples:
+  nacre image diff out/demo-qemu-armv7 rebuilt/demo-qemu-armv7
+  nacre image diff --json a/slot.img b/slot.img
+
+A and B are two output folders, or two slots, disks or app packages. Lines with
+- are of A, with + of B, with ! of both. What differs is told field by field and
+file by file; where nothing else explains it, which bytes, counted from 0. Files
+inside slots and packages are read only when a trusted root key signed both.
+
+Exit codes, like diff(1) and cmp(1): 0 the same to the last byte, 1 different.
+If they can't be compared: 65 not things of the same kind, 66 there is nothing,
+75 one of them could not be read.";
+
 /// What helps with a slot for which [`signed_by_another`] holds.
 pub(super) const NAME_OWNER: &str = "if it is another owner's image, name their root key: --root-key FILE";
+
+/// What helps with a board's description that is not the signed one.
+pub(super) const BOARD_CHANGED: &str =
+    "it was changed after it was signed: build again, or get the folder again from who signed it";
 
 /// Arguments of `nacre image`.
 #[derive(Debug, clap::Args)]
@@ -54,6 +75,9 @@ enum Action {
     /// Show what is in an image and what its apps may do.
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(Target),
+    /// Explain what differs between two images.
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Pair),
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,12 +93,62 @@ struct Target {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Pair {
+    /// Output folder of `nacre build`, a slot, a disk or an app package.
+    #[arg(value_name = "A")]
+    a: PathBuf,
+    /// Another one.
+    #[arg(value_name = "B")]
+    b: PathBuf,
+    /// Root public key (PEM); without it, any of the key store.
+    #[arg(long, value_name = "FILE")]
+    root_key: Option<PathBuf>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit code of `nacre image diff` for two images that are not the same.
+const DIFFERENT: u8 = 1;
+
 /// Does it.
-pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
+pub fn execute(args: Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     match args.action {
-        Action::Verify(target) => verify(&target, terminal),
-        Action::Inspect(target) => inspect(&target),
+        Action::Verify(target) => verify(&target, terminal).map(|()| ExitCode::SUCCESS),
+        Action::Inspect(target) => inspect(&target).map(|()| ExitCode::SUCCESS),
+        Action::Diff(pair) => compare(&pair, terminal),
     }
+}
+
+fn compare(pair: &Pair, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let found =
+        diff::compare(&pair.a, &pair.b, &trust_or_none(pair.root_key.as_deref())?).map_err(|error| {
+            match error {
+                CompareError::Find(FindSubjectsError::Io { .. }) | CompareError::Read { .. } => {
+                    Failure::from_error(Exit::TryAgain, error)
+                }
+                CompareError::Find(error) => not_found(error),
+                CompareError::Kinds { .. } => Failure::from_error(Exit::BadInput, error)
+                    .hint("name two output folders of `nacre build`, or two slots, disks or app packages"),
+            }
+        })?;
+    if pair.json {
+        let json = json!({
+            "a": pair.a.display().to_string(),
+            "b": pair.b.display().to_string(),
+            "identical": found.is_empty(),
+            "differences": found,
+        });
+        super::print(&format!("{json:#}\n"))?;
+    } else {
+        super::print(&diff::text::differences(&pair.a, &pair.b, &found))?;
+    }
+    if found.is_empty() {
+        terminal.notice("the same to the last byte");
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::from(DIFFERENT))
 }
 
 fn verify(target: &Target, terminal: &Terminal) -> Result<(), Failure> {
@@ -104,11 +178,7 @@ fn verify(target: &Target, terminal: &Terminal) -> Result<(), Failure> {
 fn inspect(target: &Target) -> Result<(), Failure> {
     let subjects = find(&target.path)?;
     // Without a root key what there is to see is shown, and marked as not verified.
-    let trust = match (trust::load(target.root_key.as_deref()), &target.root_key) {
-        (Ok(trust), _) => trust,
-        (Err(failure), Some(_)) => return Err(failure),
-        (Err(_), None) => Trust::default(),
-    };
+    let trust = trust_or_none(target.root_key.as_deref())?;
     let report = report::inspect(&subjects, &trust);
     if report.slot.is_none() && report.apps.is_empty() {
         return Err(Failure::new(
@@ -125,38 +195,51 @@ fn inspect(target: &Target) -> Result<(), Failure> {
     super::print(&text::report(&report))
 }
 
+/// The keys that are trusted; none when there are none and none was named.
+fn trust_or_none(root_key: Option<&Path>) -> Result<Trust, Failure> {
+    match (trust::load(root_key), root_key) {
+        (Ok(trust), _) => Ok(trust),
+        (Err(failure), Some(_)) => Err(failure),
+        (Err(_), None) => Ok(Trust::default()),
+    }
+}
+
 fn find(path: &Path) -> Result<Vec<Subject>, Failure> {
-    subject::find(path).map_err(|error| {
-        let (exit, hint) = match &error {
-            FindSubjectsError::Missing(_) | FindSubjectsError::Empty(_) => {
-                (Exit::NotFound, Some("build an image first: nacre build recipes/images/demo.yaml"))
-            }
-            FindSubjectsError::Unknown(_) => (
-                Exit::BadInput,
-                Some("name the output folder of `nacre build`, or a slot.img, disk.img or .app file in it"),
-            ),
-            FindSubjectsError::Io { .. } => (Exit::Internal, None),
-        };
-        let failure = Failure::new(exit, "looking for an image").because(error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+    subject::find(path).map_err(not_found)
+}
+
+fn not_found(error: FindSubjectsError) -> Failure {
+    let (exit, hint) = match &error {
+        FindSubjectsError::Missing(_) | FindSubjectsError::Empty(_) => {
+            (Exit::NotFound, Some("build an image first: nacre build recipes/images/demo.yaml"))
         }
-    })
+        FindSubjectsError::Unknown(_) => (
+            Exit::BadInput,
+            Some("name the output folder of `nacre build`, or a slot.img, disk.img or .app file in it"),
+        ),
+        FindSubjectsError::Io { .. } => (Exit::Internal, None),
+    };
+    let failure = Failure::new(exit, "looking for an image").because(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 fn failure(finding: Finding) -> Option<Failure> {
     let subject = finding.name();
     match finding.verdict {
-        Verdict::Slot(_) | Verdict::Package(_) => None,
+        Verdict::Slot(_) | Verdict::Package(_) | Verdict::Board(_) => None,
         Verdict::Bad { part, error } => {
             let step = format!("{subject}: the {part} is not as it was signed");
             let another_owner = of_another_owner(&*error);
+            let is_board = error.is::<BoardFileError>();
             let failure = Failure::new(Exit::VerificationFailed, step).because(error);
-            Some(match another_owner {
-                true => failure.hint(NAME_OWNER),
-                false => failure.hint("don't use it: build it again, or get it again from who signed it"),
-            })
+            Some(failure.hint(match (another_owner, is_board) {
+                (true, _) => NAME_OWNER,
+                (_, true) => BOARD_CHANGED,
+                _ => "don't use it: build it again, or get it again from who signed it",
+            }))
         }
         Verdict::Unchecked(error) => {
             // No key: there is something to add. Not readable: another time it may be.
@@ -195,6 +278,11 @@ fn finding_json(finding: &Finding) -> Value {
             "version": package.payload.version,
             "arch": package.payload.arch.as_str(),
             "signed_by": package.signed_by.to_string(),
+        }),
+        Verdict::Board(digest) => json!({
+            "subject": subject,
+            "verdict": "good",
+            "sha256": digest.to_string(),
         }),
         Verdict::Bad { part, error } => json!({
             "subject": subject,

@@ -27,9 +27,12 @@ enum Command {
     /// Check that the final configuration is what the fragments ask for.
     #[command(
         after_help = "Example:\n  nacre kernel check --board qemu-armv7\n\nEach option that was dropped or \
-        changed is named with the unmet dependency\nthat did it; exit code 65."
+        changed is named with the unmet dependency\nthat did it; exit code 65.\n\nWith --hardening: \
+        every setting that the kernel and the Kernel Self Protection\nProject recommend, whether it is kept, \
+        and the reason and price where it isn't.\nOne that is neither kept nor listed with a reason is an \
+        error; exit code 65."
     )]
-    Check(Target),
+    Check(Check),
     /// Say why a symbol is on or off and what it depends on.
     #[command(after_help = "Example:\n  nacre kernel explain IPC_NS")]
     Explain(Explain),
@@ -46,6 +49,18 @@ struct Target {
     /// The board: a name, or a file.
     #[arg(long, value_name = "BOARD", default_value = "qemu-armv7")]
     board: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Check {
+    #[command(flatten)]
+    target: Target,
+    /// Compare it with the recommended hardening settings, and list them.
+    #[arg(long)]
+    hardening: bool,
+    /// Print the list as JSON.
+    #[arg(long, requires = "hardening")]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +85,23 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let workspace = Workspace::find(&[&here])?;
     let cache = Cache::open()?;
     match args.command {
-        Command::Check(target) => {
+        Command::Check(Check { target, hardening: true, json }) => {
+            let board = target.load(&workspace)?;
+            let lists = kernel::hardening_lists(&board, &workspace);
+            let request = kernel::request(&board, &workspace)?;
+            let found = interrupts
+                .during(|cancel| {
+                    request.hardening(&lists, cache.root(), &Progress::stderr().with_cancel(cancel))
+                })
+                .map_err(|e| Report::from(&e))?;
+            if json {
+                super::print(&format!("{:#}\n", serde_json::json!(found)))?;
+            } else {
+                super::print(&found.to_string())?;
+            }
+            Ok(Report::from(&found).or(())?)
+        }
+        Command::Check(Check { target, .. }) => {
             let request = target.request(&workspace)?;
             let found = interrupts
                 .during(|cancel| request.check(cache.root(), &Progress::stderr().with_cancel(cancel)))

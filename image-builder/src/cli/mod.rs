@@ -32,14 +32,14 @@ const EXAMPLES: &str = "Example:
   nacre build recipes/images/demo.yaml
   nacre run out/demo-qemu-armv7
 
-Exit codes: 0 done, 1 internal, 2 usage, 64 refused by policy, 65 bad input,
-66 not found, 69 verification failed, 75 try again.";
+Exit codes: 0 done, 1 internal (image diff: different), 2 usage, 64 refused by
+policy, 65 bad input, 66 not found, 69 verification failed, 75 try again.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build a signed image from a recipe.
     Build(build::Args),
-    /// Verify or inspect a built image.
+    /// Verify, inspect or compare built images.
     Image(image::Args),
     /// Verify an image, then boot it in a VM.
     Run(run::Args),
@@ -63,17 +63,19 @@ pub fn main() -> ExitCode {
         }
     };
     let terminal = Terminal::new(cli.color);
+    let success = |()| ExitCode::SUCCESS;
     let done = match cli.command {
-        Command::Build(args) => build::execute(args, &terminal),
+        Command::Build(args) => build::execute(args, &terminal).map(success),
+        // One of its answers is a code of its own.
         Command::Image(args) => image::execute(args, &terminal),
-        Command::Run(args) => run::execute(args, &terminal),
-        Command::Device(args) => device::execute(args, &terminal),
-        Command::Key(args) => key::execute(args, &terminal),
-        Command::Kernel(args) => kernel::execute(args, &terminal),
+        Command::Run(args) => run::execute(args, &terminal).map(success),
+        Command::Device(args) => device::execute(args, &terminal).map(success),
+        Command::Key(args) => key::execute(args, &terminal).map(success),
+        Command::Kernel(args) => kernel::execute(args, &terminal).map(success),
     };
     interrupt::settle();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             let exit = failure.exit();
             terminal.print(&failure.into_report());

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nacre_manifest::board::Board;
 use nacre_verify::slot::SlotError;
 use regex::Regex;
 
-use super::image::{NAME_OWNER, signed_by_another};
+use super::image::{BOARD_CHANGED, NAME_OWNER, signed_by_another};
+use crate::board_file::{self, BoardFile};
 use crate::failure::{Exit, Failure, OrFail};
 use crate::inspect::partitions::ReadPartitionsError;
 use crate::inspect::trust;
@@ -60,22 +60,30 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let begin = Instant::now();
     let events = Events::default();
     ctrlc::set_handler(events.interrupter()).or_fail(Exit::Internal, || "catching interrupts".to_owned())?;
-    let board = load_board(&args.dir)?;
+    let board_path = find_board(&args.dir)?;
     let trust = trust::load(args.root_key.as_deref())?;
-    let program = find_executable(&board.qemu.program).ok_or_else(|| {
-        Failure::new(Exit::NotFound, format!("`{}` is not installed", board.qemu.program))
-            .hint(format!("install it: apt-get install {}", board.qemu.package))
-    })?;
     let _lock = FolderLock::take(&args.dir).map_err(disk_failure)?;
     let (disk, state) = run::prepare(&args.dir, args.fresh).map_err(disk_failure)?;
     if let Some(text) = disk_notice(state) {
         terminal.notice(text);
     }
+    // The board says what is started on this host: it is not parsed before it is known to be signed.
+    let board_file = BoardFile::read(&board_path)
+        .or_fail(Exit::TryAgain, || format!("can't read `{}`", board_path.display()))?;
+    let board_digest = board_file.digest();
+    run::check_board(&disk, board_digest, &trust.roots)
+        .map_err(|error| run_failure(error.into(), &args.dir))?;
+    let board = board_file.parse()?;
+    let program = find_executable(&board.qemu.program).ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("`{}` is not installed", board.qemu.program))
+            .hint(format!("install it: apt-get install {}", board.qemu.package))
+    })?;
     let settings = Run {
         dir: &args.dir,
         disk: &disk,
         program: &program,
         board: &board,
+        board_digest,
         roots: &trust.roots,
         memory_mib: args.memory.unwrap_or(board.memory_bytes >> 20),
         expect: args.expect.as_ref(),
@@ -113,17 +121,20 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     }
 }
 
-fn load_board(dir: &Path) -> Result<Board, Failure> {
+fn find_board(dir: &Path) -> Result<PathBuf, Failure> {
     if !dir.is_dir() {
         return Err(Failure::new(Exit::NotFound, format!("there is no folder `{}`", dir.display()))
             .hint("build an image first: nacre build recipes/images/demo.yaml"));
     }
-    let file = dir.join("board.yaml");
+    let file = dir.join(board_file::FILE_NAME);
     if !file.is_file() {
-        return Err(Failure::new(Exit::NotFound, format!("`{}` has no board.yaml", dir.display()))
-            .hint("name the output folder of `nacre build`"));
+        return Err(Failure::new(
+            Exit::NotFound,
+            format!("`{}` has no {}", dir.display(), board_file::FILE_NAME),
+        )
+        .hint("name the output folder of `nacre build`"));
     }
-    Ok(nacre_manifest::board::load(&file)?)
+    Ok(file)
 }
 
 fn disk_notice(state: DiskState) -> Option<&'static str> {
@@ -165,6 +176,9 @@ fn run_failure(error: RunError, dir: &Path) -> Failure {
         RunError::Verify(VerifyDiskError::Refused(slot)) if signed_by_another(slot) => {
             failure(Exit::VerificationFailed).hint(NAME_OWNER).because(error)
         }
+        RunError::Verify(VerifyDiskError::BoardFile(_)) => failure(Exit::VerificationFailed)
+            .hint(format!("nothing was started; {BOARD_CHANGED}"))
+            .because(error),
         RunError::Verify(_) => failure(Exit::VerificationFailed)
             .hint("nothing was started; `nacre image verify` shows the parts, --fresh takes the disk as it was built")
             .because(error),

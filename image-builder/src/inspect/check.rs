@@ -1,8 +1,9 @@
-//! Verifying: one verdict for each slot and each package.
+//! Verifying: one verdict for each slot, each package and the board's description.
 
 use std::error::Error;
 use std::path::Path;
 
+use nacre_verify::digest::Digest;
 use nacre_verify::envelope::VerifyEnvelopeError;
 use nacre_verify::key::PublicKey;
 use nacre_verify::key_set::{KeySet, VerifyKeySetError};
@@ -12,9 +13,10 @@ use nacre_verify::slot::{ReadAt, SlotError, VerifiedSlot, VerifyOptions, verify_
 use super::file::FileRange;
 use super::partitions::{self, Partition, ReadPartitionsError};
 use super::subject::{Kind, Subject};
+use crate::board_file::{self, BoardFile};
 
 /// Largest package file: its two members, headers and padding.
-const MAX_PACKAGE_BYTES: u64 = (MAX_IMAGE_BYTES + MAX_MANIFEST_BYTES + 64 * 1024) as u64;
+pub(crate) const MAX_PACKAGE_BYTES: u64 = (MAX_IMAGE_BYTES + MAX_MANIFEST_BYTES + 64 * 1024) as u64;
 
 /// The keys that things are verified against.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +55,8 @@ pub enum Verdict {
     Slot(Box<VerifiedSlot>),
     /// A package, as its owner made it.
     Package(Box<Package>),
+    /// The board's description that every verified slot beside it was signed with.
+    Board(Digest),
     /// Not as its owner made it.
     Bad {
         /// What of it: `kernel`, `hash tree`, `envelope`, `package`.
@@ -73,6 +77,9 @@ pub enum NoKey {
     /// No key set says who may sign packages: the image of the package was not verified.
     #[error("no verified key set says who may sign it")]
     App,
+    /// No slot says what the board's description has to be: none was verified.
+    #[error("no verified slot says what it has to be")]
+    Board,
 }
 
 /// An error with its causes, on one line.
@@ -109,6 +116,10 @@ pub fn check(subjects: &[Subject], trust: &Trust) -> Vec<Finding> {
                     None => trust.key_sets.clone(),
                 });
                 findings.push(whole(package(&subject.path, sets)));
+            }
+            Kind::Board => {
+                let verdict = board(&subject.path, &findings);
+                findings.push(whole(verdict));
             }
         }
     }
@@ -179,6 +190,23 @@ fn disk(subject: &Subject, trust: &Trust) -> Vec<Finding> {
         return whole(bad("slots", "no slot on the disk has anything in it"));
     }
     findings
+}
+
+/// Compares the board's description with what every verified slot beside it says.
+fn board(path: &Path, findings: &[Finding]) -> Verdict {
+    let mut signed = findings.iter().filter_map(|finding| match &finding.verdict {
+        Verdict::Slot(verified) => Some(verified.slot.board_digest),
+        _ => None,
+    });
+    let Some(first) = signed.next() else { return Verdict::Unchecked(NoKey::Board.into()) };
+    let found = match BoardFile::read(path) {
+        Ok(file) => file.digest(),
+        Err(error) => return Verdict::Unchecked(error.into()),
+    };
+    match std::iter::once(first).chain(signed).try_for_each(|signed| board_file::check(found, signed)) {
+        Ok(()) => Verdict::Board(found),
+        Err(error) => bad("board description", error),
+    }
 }
 
 fn bad(part: &str, error: impl Into<BoxError>) -> Verdict {

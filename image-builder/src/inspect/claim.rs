@@ -19,7 +19,7 @@ pub(crate) fn read(file: &FileRange) -> Option<(Slot, KeySet)> {
 }
 
 /// The payload of a COSE_Sign1 (RFC 9052, section 4.2).
-fn payload(envelope: &[u8]) -> Option<&[u8]> {
+pub(crate) fn payload(envelope: &[u8]) -> Option<&[u8]> {
     let mut decoder = Decoder::new(envelope);
     decoder.tag().ok()?;
     decoder.array().ok()?;

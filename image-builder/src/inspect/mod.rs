@@ -6,7 +6,7 @@
 
 pub mod app_report;
 pub mod check;
-mod claim;
+pub(crate) mod claim;
 pub mod file;
 pub mod partitions;
 pub mod report;

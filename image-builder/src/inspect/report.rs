@@ -18,6 +18,8 @@ pub struct Report {
     /// The slot, if there is one. Its fields stand beside those of the report.
     #[serde(flatten)]
     pub slot: Option<SlotReport>,
+    /// Whether the board's description beside the slot is the one that was signed, if there is one.
+    pub board_file: Option<Standing>,
     /// Partitions of the disk, if there is one.
     pub partitions: Vec<PartitionReport>,
     /// App packages.
@@ -51,6 +53,8 @@ pub struct SlotReport {
     pub profile: &'static str,
     /// Board.
     pub board: String,
+    /// SHA-256 of the board's description.
+    pub board_digest: String,
     /// Architecture.
     pub arch: &'static str,
     /// Size of the slot.
@@ -132,7 +136,7 @@ pub struct PartitionReport {
 
 /// Looks at every subject.
 pub fn inspect(subjects: &[Subject], trust: &Trust) -> Report {
-    let mut report = Report { slot: None, partitions: Vec::new(), apps: Vec::new() };
+    let mut report = Report { slot: None, board_file: None, partitions: Vec::new(), apps: Vec::new() };
     let findings = check(subjects, trust);
     for subject in subjects {
         if subject.kind == Kind::Disk {
@@ -142,10 +146,11 @@ pub fn inspect(subjects: &[Subject], trust: &Trust) -> Report {
         }
     }
     for finding in &findings {
-        if finding.subject.kind == Kind::Package {
-            report.apps.push(AppReport::of(finding));
-        } else if report.slot.is_none() {
-            report.slot = SlotReport::of(finding);
+        match finding.subject.kind {
+            Kind::Package => report.apps.push(AppReport::of(finding)),
+            Kind::Board => report.board_file = Some(Standing::of(&finding.verdict)),
+            Kind::Slot | Kind::Disk if report.slot.is_none() => report.slot = SlotReport::of(finding),
+            Kind::Slot | Kind::Disk => {}
         }
     }
     report
@@ -154,7 +159,7 @@ pub fn inspect(subjects: &[Subject], trust: &Trust) -> Report {
 impl Standing {
     pub(super) fn of(verdict: &Verdict) -> Self {
         let problem = match verdict {
-            Verdict::Slot(_) | Verdict::Package(_) => None,
+            Verdict::Slot(_) | Verdict::Package(_) | Verdict::Board(_) => None,
             Verdict::Bad { part, error } => Some(format!("{part}: {}", explain(&**error))),
             Verdict::Unchecked(error) => Some(format!("could not be checked: {}", explain(&**error))),
         };
@@ -168,7 +173,7 @@ impl SlotReport {
         let file = match (&finding.partition, finding.subject.kind) {
             (Some(partition), _) => partition.open(path).ok()?,
             (None, Kind::Slot) => FileRange::whole(path).ok()?,
-            (None, Kind::Disk | Kind::Package) => return None,
+            (None, Kind::Disk | Kind::Package | Kind::Board) => return None,
         };
         let (slot, key_set, signed_by) = match &finding.verdict {
             Verdict::Slot(verified) => {
@@ -213,6 +218,7 @@ impl SlotReport {
             rollback_index: slot.rollback_index,
             profile: slot.profile.as_str(),
             board: slot.board.clone(),
+            board_digest: slot.board_digest.to_string(),
             arch: slot.arch.as_str(),
             slot_bytes: slot.slot_bytes,
             slot_bytes_without_apps: slot.parts.slot_bytes_needed(),

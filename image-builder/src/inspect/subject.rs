@@ -1,4 +1,4 @@
-//! What a path holds that can be verified: slots, disks and app packages.
+//! What a path holds that can be verified: slots, disks, app packages, the board's description.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use nacre_verify::package::MANIFEST_MEMBER;
 use nacre_verify::slot::{ENVELOPE_AREA_BYTES, ReadAt};
 
 use super::file::FileRange;
+use crate::board_file;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,8 @@ pub enum Kind {
     Disk,
     /// An app package.
     Package,
+    /// The board's description, in a folder with other things; by itself nothing says what it has to be.
+    Board,
 }
 
 /// A file that can be verified.
@@ -58,7 +61,7 @@ pub enum FindSubjectsError {
 }
 
 /// Finds what `path` holds: itself when it is a file, else the images and packages in the folder, slots
-/// first, packages in the order of their names.
+/// first, packages in the order of their names, the board's description last.
 ///
 /// # Errors
 /// When there is nothing.
@@ -75,13 +78,16 @@ pub fn find(path: &Path) -> Result<Vec<Subject>, FindSubjectsError> {
     for entry in path.read_dir().map_err(io)? {
         let path = entry.map_err(io)?.path();
         if path.is_file()
-            && let Some(kind) = kind_by_name(&path)
+            && let Some(kind) = kind_in_folder(&path)
         {
             subjects.push(Subject { kind, path });
         }
     }
     subjects.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
-    if subjects.is_empty() { Err(FindSubjectsError::Empty(path.to_owned())) } else { Ok(subjects) }
+    if subjects.iter().all(|subject| subject.kind == Kind::Board) {
+        return Err(FindSubjectsError::Empty(path.to_owned()));
+    }
+    Ok(subjects)
 }
 
 /// By content; by name when the content is of no kind, so that a slot whose magic number was hit by a
@@ -101,6 +107,11 @@ fn kind(path: &Path) -> io::Result<Option<Kind>> {
     } else {
         kind_by_name(path)
     })
+}
+
+fn kind_in_folder(path: &Path) -> Option<Kind> {
+    let is_board = path.file_name().is_some_and(|name| name == board_file::FILE_NAME);
+    if is_board { Some(Kind::Board) } else { kind_by_name(path) }
 }
 
 fn kind_by_name(path: &Path) -> Option<Kind> {
@@ -144,12 +155,14 @@ mod tests {
     fn find_in_a_folder_gives_slot_disk_and_packages_in_order() {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!(find(dir.path()), Err(FindSubjectsError::Empty(_))));
+        fs::write(dir.path().join("board.yaml"), b"x").unwrap();
+        assert!(matches!(find(dir.path()), Err(FindSubjectsError::Empty(_))));
         for name in ["b.app", "disk.img", "a.app", "slot.img", "sizes.json", ".app"] {
             fs::write(dir.path().join(name), b"x").unwrap();
         }
         let names: Vec<_> =
             find(dir.path()).unwrap().iter().map(|s| s.path.file_name().unwrap().to_owned()).collect();
-        assert_eq!(names, ["slot.img", "disk.img", "a.app", "b.app"]);
+        assert_eq!(names, ["slot.img", "disk.img", "a.app", "b.app", "board.yaml"]);
         assert!(matches!(find(&dir.path().join("none")), Err(FindSubjectsError::Missing(_))));
         assert!(matches!(find(&dir.path().join("sizes.json")), Err(FindSubjectsError::Unknown(_))));
     }

@@ -14,6 +14,7 @@ use nacre_verify::target::{Arch, Profile};
 use serde_json::json;
 
 use crate::root_image::{self, RootFile};
+use crate::run::tests::BOARD;
 
 use super::check::{Finding, Trust, Verdict, check};
 use super::{report, subject, text};
@@ -53,6 +54,7 @@ pub(crate) fn slot_of(contents: &Contents<'_>) -> (Slot, Vec<u8>) {
         parts: Parts::of(contents),
         arguments: "console=ttyAMA0".into(),
         critical: vec![],
+        board_digest: Digest::of(BOARD.as_bytes()),
     };
     let key_set = key_set().sign(&key(1)).unwrap();
     let signed = envelope::sign(Kind::Slot, &slot.encode().unwrap(), &key(2));
@@ -126,6 +128,28 @@ fn check_of_a_whole_folder_finds_everything_good() {
     for finding in &findings {
         assert!(matches!(finding.verdict, Verdict::Slot(_) | Verdict::Package(_)), "{finding:?}");
     }
+}
+
+#[test]
+fn check_of_a_board_file_compares_it_with_every_verified_slot() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, good) = slot();
+    write(dir.path(), "slot.img", &good);
+    write_disk(&dir.path().join("disk.img"), &good);
+    let verdict = || find(dir.path()).pop().unwrap().verdict;
+    write(dir.path(), "board.yaml", BOARD.as_bytes());
+    assert!(matches!(verdict(), Verdict::Board(_)));
+    for other in [BOARD.replace("virt", "none"), format!("{BOARD}\n"), String::new(), "x".repeat(2 << 20)] {
+        write(dir.path(), "board.yaml", other.as_bytes());
+        assert!(matches!(verdict(), Verdict::Bad { part, .. } if part == "board description"));
+        let report = report::inspect(&subject::find(dir.path()).unwrap(), &trust());
+        assert!(text::report(&report).contains("board.yaml: verified: NO: "));
+    }
+    fs::remove_file(dir.path().join("disk.img")).unwrap();
+    let mut bytes = good;
+    bytes[0] ^= 1;
+    write(dir.path(), "slot.img", &bytes);
+    assert!(matches!(verdict(), Verdict::Unchecked(_)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::app_report::AppReport;
 use super::check::{Finding, Verdict, explain};
 use super::report::{Report, SlotReport, Standing};
+use crate::board_file;
 use crate::device::table::columns;
 use crate::run::console::printable;
 
@@ -23,6 +24,7 @@ pub fn findings(findings: &[Finding]) -> String {
                 let payload = &package.payload;
                 ("good", format!("{} {} for {}", payload.component, payload.version, payload.arch))
             }
+            Verdict::Board(_) => ("good", "the board's description that was signed".to_owned()),
             Verdict::Bad { part, error } => ("BAD", format!("{part}: {}", explain(&**error))),
             Verdict::Unchecked(error) => ("not checked", explain(&**error)),
         };
@@ -36,6 +38,9 @@ pub fn report(report: &Report) -> String {
     let mut sections = Vec::new();
     if let Some(slot) = &report.slot {
         sections.extend(slot_sections(slot));
+    }
+    if let Some(found) = &report.board_file {
+        sections.push(hang(&format!("{}: verified: {}", board_file::FILE_NAME, standing(found)), 2));
     }
     if !report.partitions.is_empty() {
         let heading = row(["PARTITION", "OFFSET", "BYTES", "GUID"]);
@@ -60,6 +65,7 @@ fn slot_sections(slot: &SlotReport) -> Vec<String> {
     line("verified", &standing(&slot.standing));
     line("profile", slot.profile);
     line("board", &format!("{} ({})", slot.board, slot.arch));
+    line("board sha256", &slot.board_digest);
     let signed_by = slot.keys.signed_by.as_deref().unwrap_or("not known");
     line("signed by", signed_by);
     if slot.keys.development {

@@ -6,12 +6,13 @@ use nacre_manifest::board::Board;
 use nacre_verify::digest::Digest;
 use nacre_verify::key::PublicKey;
 use nacre_verify::slot::{
-    HashedPart, RenderCommandLineError, SlotError, SlotLetter, VerifiedSlot, VerifyOptions,
+    Depth, HashedPart, RenderCommandLineError, SlotError, SlotLetter, VerifiedSlot, VerifyOptions,
 };
 
+use crate::board_file::{self, BoardFileError};
 use crate::inspect::check::verify_with_any;
 use crate::inspect::file::FileRange;
-use crate::inspect::partitions::{self, ReadPartitionsError};
+use crate::inspect::partitions::{self, Partition, ReadPartitionsError};
 
 /// The only slot that is started while there are no updates.
 const SLOT: (&str, SlotLetter) = ("slot-a", SlotLetter::A);
@@ -52,6 +53,9 @@ pub enum VerifyDiskError {
     /// The slot is not as its owner made it, or not for this board.
     #[error("slot a is refused")]
     Refused(#[source] SlotError),
+    /// The board's description in the folder is not the one that was signed.
+    #[error("the board is refused")]
+    BoardFile(#[from] BoardFileError),
     /// A part was changed while it was looked at.
     #[error("the {0} in slot a changed after it was verified")]
     Changed(&'static str),
@@ -60,26 +64,54 @@ pub enum VerifyDiskError {
     CommandLine(#[from] RenderCommandLineError),
 }
 
-/// Verifies slot a of a disk for a board.
-pub(crate) fn verify(disk: &Path, board: &Board, roots: &[PublicKey]) -> Result<Bootable, VerifyDiskError> {
+/// Checks that slot a of a disk was signed with a board's description of this digest: before anything reads
+/// that description, which says what program is started. The root filesystem is left to [`verify`].
+///
+/// # Errors
+/// When slot a is refused, or was signed with another description.
+pub fn check_board(disk: &Path, board_digest: Digest, roots: &[PublicKey]) -> Result<(), VerifyDiskError> {
+    let options = VerifyOptions { depth: Depth::Boot, ..VerifyOptions::default() };
+    open(disk, board_digest, roots, &options).map(|_| ())
+}
+
+/// Verifies slot a of a disk for a board, whose description has this digest.
+pub(crate) fn verify(
+    disk: &Path,
+    board: &Board,
+    board_digest: Digest,
+    roots: &[PublicKey],
+) -> Result<Bootable, VerifyDiskError> {
     let read = |source| VerifyDiskError::Read { path: disk.to_owned(), source };
-    let partitions = partitions::read(disk)?;
-    let partition = partitions.iter().find(|p| p.name == SLOT.0).ok_or(VerifyDiskError::NoSlot)?;
-    let mut file = partition.open(disk).map_err(read)?;
     let options = VerifyOptions {
         board: Some(&board.board),
         arch: board.arch.as_str().parse().ok(),
         ..VerifyOptions::default()
     };
-    let slot = verify_with_any(&mut file, roots, &options)
-        .ok_or(VerifyDiskError::NoRootKey)?
-        .map_err(VerifyDiskError::Refused)?;
+    let (slot, partition, file) = open(disk, board_digest, roots, &options)?;
     let parts = &slot.slot.parts;
     let kernel = take(&file, &parts.kernel).map_err(read)?.ok_or(VerifyDiskError::Changed("kernel"))?;
     let device_tree =
         take(&file, &parts.device_tree).map_err(read)?.ok_or(VerifyDiskError::Changed("device tree"))?;
     let command_line = slot.slot.render_command_line(&partition.uuid, SLOT.1)?;
     Ok(Bootable { slot, kernel, device_tree, command_line })
+}
+
+/// Verifies slot a and what it says of the board's description.
+fn open(
+    disk: &Path,
+    board_digest: Digest,
+    roots: &[PublicKey],
+    options: &VerifyOptions<'_>,
+) -> Result<(VerifiedSlot, Partition, FileRange), VerifyDiskError> {
+    let partitions = partitions::read(disk)?;
+    let partition = partitions.into_iter().find(|p| p.name == SLOT.0).ok_or(VerifyDiskError::NoSlot)?;
+    let mut file =
+        partition.open(disk).map_err(|source| VerifyDiskError::Read { path: disk.to_owned(), source })?;
+    let slot = verify_with_any(&mut file, roots, options)
+        .ok_or(VerifyDiskError::NoRootKey)?
+        .map_err(VerifyDiskError::Refused)?;
+    board_file::check(board_digest, slot.slot.board_digest)?;
+    Ok((slot, partition, file))
 }
 
 /// Reads a part and holds what was read, not what was verified before, against its hash.
@@ -94,6 +126,10 @@ mod tests {
     use crate::inspect::tests::{slot, trust, write_disk};
     use crate::run::tests::BOARD;
 
+    fn signed() -> Digest {
+        Digest::of(BOARD.as_bytes())
+    }
+
     fn board(text: &str) -> Board {
         nacre_manifest::board::parse(text, "board.yaml").unwrap()
     }
@@ -103,7 +139,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = dir.path().join("disk.img");
         write_disk(&disk, &slot().1);
-        let bootable = verify(&disk, &board(BOARD), &trust().roots).unwrap();
+        let bootable = verify(&disk, &board(BOARD), signed(), &trust().roots).unwrap();
         assert_eq!(bootable.kernel, [7; 10_000]);
         assert_eq!(bootable.device_tree, [8; 100]);
         let uuid = crate::guid::derive("qemu-armv7", "demo", "slot-a");
@@ -120,20 +156,41 @@ mod tests {
         let roots = trust().roots;
         let other = board(&BOARD.replace("qemu-armv7", "other"));
         assert!(matches!(
-            verify(&disk, &other, &roots),
+            verify(&disk, &other, signed(), &roots),
             Err(VerifyDiskError::Refused(SlotError::WrongTarget { what: "board", .. }))
         ));
         assert!(matches!(
-            verify(&disk, &board(BOARD), roots.get(..1).unwrap()),
+            verify(&disk, &board(BOARD), signed(), roots.get(..1).unwrap()),
             Err(VerifyDiskError::Refused(SlotError::KeySet(_)))
         ));
-        assert!(matches!(verify(&disk, &board(BOARD), &[]), Err(VerifyDiskError::NoRootKey)));
+        assert!(matches!(verify(&disk, &board(BOARD), signed(), &[]), Err(VerifyDiskError::NoRootKey)));
         bytes[4096] ^= 1;
         std::fs::remove_file(&disk).unwrap();
         write_disk(&disk, &bytes);
         assert!(matches!(
-            verify(&disk, &board(BOARD), &roots),
+            verify(&disk, &board(BOARD), signed(), &roots),
             Err(VerifyDiskError::Refused(SlotError::RootFilesystem { block: 1 }))
         ));
+    }
+
+    #[test]
+    fn first_stage_refuses_another_description_of_the_board() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("disk.img");
+        write_disk(&disk, &slot().1);
+        let roots = trust().roots;
+        check_board(&disk, signed(), &roots).unwrap();
+        let found = Digest::of(BOARD.replace("virt", "none").as_bytes());
+        let expected = BoardFileError { found, signed: signed() };
+        let refused = check_board(&disk, found, &roots);
+        assert!(
+            matches!(refused, Err(VerifyDiskError::BoardFile(error)) if error == expected),
+            "{refused:?}"
+        );
+        let refused = verify(&disk, &board(BOARD), found, &roots);
+        assert!(
+            matches!(refused, Err(VerifyDiskError::BoardFile(error)) if error == expected),
+            "{refused:?}"
+        );
     }
 }

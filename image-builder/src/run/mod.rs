@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nacre_manifest::board::Board;
+use nacre_verify::digest::Digest;
 use nacre_verify::key::PublicKey;
 use regex::Regex;
 
@@ -22,7 +23,7 @@ mod vm;
 mod watch;
 mod work_disk;
 
-pub use first_stage::VerifyDiskError;
+pub use first_stage::{VerifyDiskError, check_board};
 pub use vm::{Events, StartVmError};
 pub use work_disk::{DiskState, FolderLock, PrepareDiskError, prepare};
 
@@ -45,6 +46,8 @@ pub struct Run<'a> {
     pub program: &'a Path,
     /// The board.
     pub board: &'a Board,
+    /// SHA-256 of the description that the board was read from.
+    pub board_digest: Digest,
     /// Root keys that the image may be signed with.
     pub roots: &'a [PublicKey],
     /// Memory in MiB.
@@ -121,7 +124,7 @@ pub fn run(
     let mut watcher = Watcher::new(out, run.expect, run.deadline);
     let mut accelerator = None;
     loop {
-        let bootable = first_stage::verify(run.disk, run.board, run.roots)?;
+        let bootable = first_stage::verify(run.disk, run.board, run.board_digest, run.roots)?;
         let slot = &bootable.slot.slot;
         notify(Notice::Verified {
             what: format!("{} {} for {}", slot.image, slot.version, slot.board),

@@ -74,6 +74,7 @@ impl Fake {
             disk: &disk,
             program: &self.program,
             board: &board,
+            board_digest: Digest::of(BOARD.as_bytes()),
             roots: &trust().roots,
             memory_mib: 24,
             expect: expect.as_ref(),

@@ -96,6 +96,10 @@ fn library_sources(rustc: &Path) -> Option<PathBuf> {
     sources.join("Cargo.lock").is_file().then(|| sources.parent().map(Path::to_owned))?
 }
 
+/// `libunwind.a` as a linker script (ld(1), "Implicit Linker Scripts"): GCC's unwinder. On x86_64 it asks glibc
+/// where code lies; musl has no such function, and a program that aborts on panic never unwinds.
+const UNWINDER: &str = "INPUT(-lgcc_eh -lgcc)\nPROVIDE(_dl_find_object = abort);\n";
+
 /// musl's static libraries and start files, without its `libc.so`, which the linker would prefer, and with
 /// the `libunwind.a` that Rust asks for and GCC has under another name.
 fn library_folder(architecture: &Architecture, cache: &Cache) -> Result<PathBuf, Failure> {
@@ -114,8 +118,8 @@ fn library_folder(architecture: &Architecture, cache: &Cache) -> Result<PathBuf,
         }
     }
     let script = folder.join("libunwind.a");
-    if fs::read(&script).ok().as_deref() != Some(b"INPUT(-lgcc_eh -lgcc)\n") {
-        fs::write(&script, "INPUT(-lgcc_eh -lgcc)\n").or_fail(Exit::Internal, step)?;
+    if fs::read(&script).ok().as_deref() != Some(UNWINDER.as_bytes()) {
+        fs::write(&script, UNWINDER).or_fail(Exit::Internal, step)?;
     }
     Ok(folder)
 }

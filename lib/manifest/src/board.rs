@@ -122,7 +122,15 @@ pub fn parse(text: &str, file: &str) -> Result<Board, Report> {
 /// # Errors
 /// As [`parse`]; 66 if there is no such file.
 pub fn load(path: &Path) -> Result<Board, Report> {
-    parse(&read_file(path)?, &path.display().to_string())
+    parse(&read(path)?, &path.display().to_string())
+}
+
+/// Reads the text of a board, byte for byte, for who needs it beside what [`parse`] makes of it.
+///
+/// # Errors
+/// 66 if there is no such file; 65 if it is too long or not UTF-8.
+pub fn read(path: &Path) -> Result<String, Report> {
+    read_file(path)
 }
 
 fn kernel(reading: &mut Reading<'_>, node: &Node, folder: &Path) -> Option<Kernel> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use nacre_verify::digest::Digest;
 use nacre_verify::envelope::{self, Kind};
 use nacre_verify::key::{PublicKey, SigningKey};
 use nacre_verify::key_set::KeySet;
@@ -57,6 +58,7 @@ fn fixture() -> Fixture {
         parts: Parts::of(&contents),
         arguments: "console=ttyAMA0".into(),
         critical: vec![],
+        board_digest: Digest::of(b"board"),
     };
     Fixture { rootfs, kernel, device_tree, slot }
 }

@@ -85,6 +85,7 @@ fn slot() -> (Slot, Vec<u8>) {
         parts: Parts::of(&contents),
         arguments: String::new(),
         critical: vec![],
+        board_digest: Digest::of(b"board"),
     };
     let signed = envelope::sign(Kind::Slot, &slot.encode().expect("a good slot"), &key());
     let area = EnvelopeArea { key_set: &good_key_set(), slot: &signed };

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use nacre_diag::{Diagnostic, ExitCode, Place, Report, Spot};
+use nacre_diag::{Diagnostic, ExitCode, Place, Report, Spot, did_you_mean};
 
 use super::MAX_TEXT;
 
@@ -60,6 +60,7 @@ pub(crate) fn read_file(path: &Path) -> Result<String, Report> {
         let found = fail(exit, &format!("cannot read `{name}`")).with_cause(error.to_string());
         return Err(match exit {
             ExitCode::BadInput => found.with_hint("name the YAML file itself, not its folder").into(),
+            ExitCode::NotFound => found.with_hint(instead(path)).into(),
             _ => found.into(),
         });
     }
@@ -77,6 +78,21 @@ pub(crate) fn read_file(path: &Path) -> Result<String, Report> {
         let place = Source { file: &name, text: &text }.place(line, column, 1);
         fail(ExitCode::BadInput, "not UTF-8 text").at(place).with_hint("save the file as UTF-8").into()
     })
+}
+
+/// What to do about a file that is not there.
+fn instead(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(entries) = folder.read_dir() else {
+        return format!("there is no folder `{}`: check the path", folder.display());
+    };
+    let names: Vec<String> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let wanted = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match did_you_mean(wanted, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{}`?", folder.join(near).display()),
+        None => "check the path: it starts in the current folder".to_owned(),
+    }
 }
 
 pub(crate) fn too_long(file: &str) -> Diagnostic {
@@ -111,6 +127,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let missing = read_file(&folder.path().join("none")).expect_err("missing");
         assert_eq!(missing.exit_code(), ExitCode::NotFound);
+        std::fs::write(folder.path().join("demo.yaml"), "").expect("written");
+        let near = read_file(&folder.path().join("deno.yaml")).expect_err("missing");
+        assert!(near.entries()[0].hints[0].ends_with("demo.yaml`?"), "{near:?}");
         let path = folder.path().join("long");
         std::fs::write(&path, vec![b'#'; MAX_TEXT + 1]).expect("written");
         assert_eq!(read_file(&path).expect_err("long").exit_code(), ExitCode::BadInput);

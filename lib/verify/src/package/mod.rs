@@ -87,6 +87,15 @@ pub fn open_package(bytes: &[u8], app_keys: &[PublicKey]) -> Result<Package, Ope
     })
 }
 
+/// Where `manifest.cose` and `app.img` are in the file. Nothing is verified: [`open_package`] does that.
+///
+/// # Errors
+/// When it is not an archive of the two members.
+pub fn members(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), MalformedArchive> {
+    let members = tar::read(bytes)?;
+    Ok((members.manifest_range, members.image_range))
+}
+
 /// Puts a package together from its two members. Nothing is verified: [`open_package`] does that.
 ///
 /// # Errors

@@ -58,6 +58,10 @@ pub struct Slot {
     /// Apps without which a boot has failed.
     #[n(9)]
     pub critical: Vec<CriticalApp>,
+    /// SHA-256 of the board's description, the file that travels beside the slot and says how a virtual
+    /// machine of the board is started.
+    #[n(10)]
+    pub board_digest: Digest,
 }
 
 /// Where the parts of a slot are, and their hashes.
@@ -276,6 +280,7 @@ pub(super) fn example() -> Slot {
         },
         arguments: "console=ttyAMA0".into(),
         critical: [CriticalApp { app: "org.nacre.recorder".into(), min_rollback_index: 1 }].into(),
+        board_digest: Digest([8; 32]),
     }
 }
 
