@@ -18,22 +18,45 @@ pub struct Image {
     _copy: Option<TempDir>,
 }
 
-/// The demo image.
-pub fn demo() -> Arc<Image> {
-    build("recipes/images/demo.yaml")
+/// A board that every test of the whole runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Board {
+    /// Its name: everything else about it is in `recipes/boards/<name>.yaml`.
+    pub name: &'static str,
+    /// The memory that its figures are stated for.
+    pub memory: &'static str,
 }
 
-/// The image of a recipe, built in this run of the tests.
-pub fn build(recipe: &str) -> Arc<Image> {
-    static BUILT: OnceLock<Mutex<HashMap<String, Arc<Image>>>> = OnceLock::new();
+/// The microcontroller profile: one Cortex-A7.
+pub const ARMV7: Board = Board { name: "qemu-armv7", memory: "24M" };
+/// The fast machine for app developers.
+pub const X86_64: Board = Board { name: "qemu-x86_64", memory: "48M" };
+
+/// The demo image for its own board.
+pub fn demo() -> Arc<Image> {
+    demo_on(ARMV7)
+}
+
+/// The demo image for a board.
+pub fn demo_on(board: Board) -> Arc<Image> {
+    build("recipes/images/demo.yaml", board)
+}
+
+/// The image of a recipe for a board, built in this run of the tests.
+pub fn build(recipe: &str, board: Board) -> Arc<Image> {
+    /// By recipe and board.
+    type Images = HashMap<(String, &'static str), Arc<Image>>;
+    static BUILT: OnceLock<Mutex<Images>> = OnceLock::new();
     let built = BUILT.get_or_init(Mutex::default);
     // One at a time: two builds would only wait for each other's cargo.
     let mut built = built.lock().unwrap_or_else(PoisonError::into_inner);
-    let image = built.entry(recipe.to_owned()).or_insert_with(|| {
+    let image = built.entry((recipe.to_owned(), board.name)).or_insert_with(|| {
         let name = Path::new(recipe).file_stem().expect("a recipe is a file").to_string_lossy();
-        let dir = root().join("target/vm").join(&*name);
+        let dir = root().join("target/vm").join(format!("{name}-{}", board.name));
         fs::create_dir_all(dir.parent().expect("target/vm")).expect("target is writable");
-        let output = nacre().args(["build", recipe, "--out"]).arg(&dir).output().expect("nacre starts");
+        let mut command = nacre();
+        command.args(["build", recipe, "--board", board.name, "--out"]).arg(&dir);
+        let output = command.output().expect("nacre starts");
         assert!(output.status.success(), "nacre build {recipe}:\n{}", text(&output));
         Arc::new(Image { dir, _copy: None })
     });

@@ -55,7 +55,7 @@ struct Target {
 struct Check {
     #[command(flatten)]
     target: Target,
-    /// Compare it with the recommended hardening settings, and list them.
+    /// List the recommended hardening settings beside ours.
     #[arg(long)]
     hardening: bool,
     /// Print the list as JSON.

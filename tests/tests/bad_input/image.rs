@@ -101,6 +101,33 @@ fn folder_with_a_damaged_part_names_it_among_the_good_ones() {
 }
 
 #[test]
+fn board_changed_after_signing_is_refused_by_verify_and_run() {
+    let image = demo().copy();
+    let path = image.dir().join("board.yaml");
+    let good = fs::read_to_string(&path).expect("a board is text");
+    let output = verify(image.arg());
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("good: board.yaml"), "{output:?}");
+    // An option with which QEMU writes a file of somebody's choice; one byte more; no board, no text, nothing.
+    let written = image.dir().with_file_name("written");
+    let other = good.replace("args: [", &format!("args: [-pidfile, \"{}\", ", written.display()));
+    assert_ne!(other, good);
+    let cases = [other.into_bytes(), [good.as_bytes(), b"\n"].concat(), b"x".to_vec(), vec![0xff], vec![]];
+    for changed in cases {
+        fs::write(&path, changed).expect("the copy is ours");
+        let output = verify(image.arg());
+        expect(&output, 69, &["board.yaml", "not as it was signed", "build again", "hint:"]);
+        let output = run(&["image", "verify", "--json", image.arg()]);
+        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(listed.contains(r#""part":"board description""#), "{listed}");
+        refused_to_run(&image);
+        let output = run(&["run", image.arg(), "--timeout", "60s"]);
+        expect(&output, 69, &["board.yaml", "changed after it was signed", "build again"]);
+        assert!(!written.exists(), "QEMU was started with the options of another board");
+    }
+}
+
+#[test]
 fn what_is_no_image_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -121,10 +148,8 @@ fn what_is_no_image_is_refused_by_name() {
     refused("none", 66, "no folder");
     refused("", 66, "board.yaml");
     refused("text", 66, "no folder");
+    // Not even parsed: without a disk nothing says that it was signed.
     fs::write(path("board.yaml"), "board: x\nmemroy: 1\n").expect("the folder is ours");
-    refused("", 65, "board.yaml:2:1");
-    let board = demo().dir().join("board.yaml");
-    fs::copy(board, path("board.yaml")).expect("the folder is ours");
     refused("", 66, "disk.img");
     expect(&run(&["device", "--dir", &path(""), "info"]), 66, &["hint:"]);
 }

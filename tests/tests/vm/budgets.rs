@@ -13,6 +13,7 @@ const DISK: u64 = 16 << 20;
 /// KiB that the running demo leaves free in 24 MiB.
 const FREE_KIB: u64 = 3 * 1024;
 
+/// Of the microcontroller profile: the other boards have no budgets.
 #[test]
 fn image_and_running_system_stay_within_their_budgets() {
     let image = demo().copy();

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use nacre_tests::image::{Image, demo};
+use nacre_tests::image::{ARMV7, Board, Image, demo_on};
 use nacre_tests::nacre::{nacre, run, text};
 
 /// Offset, and the part that has to be named, for a byte at the start, in the middle and at the end of each part.
@@ -26,9 +26,8 @@ fn victims(image: &Image) -> Vec<(u64, &'static str)> {
     victims
 }
 
-#[test]
-fn slot_with_any_byte_flipped_is_refused_by_verify_and_run() {
-    let image = demo().copy();
+fn slot_with_any_byte_flipped_is_refused_by_verify_and_run(board: Board) {
+    let image = demo_on(board).copy();
     let good = run(&["image", "verify", &image.file("slot.img")]);
     assert_eq!(good.status.code(), Some(0), "{}", text(&good));
     for (offset, part) in victims(&image) {
@@ -42,9 +41,8 @@ fn slot_with_any_byte_flipped_is_refused_by_verify_and_run() {
     assert_eq!(good.status.code(), Some(0), "{}", text(&good));
 }
 
-#[test]
-fn disk_with_a_byte_flipped_is_refused_by_run() {
-    let image = demo().copy();
+fn disk_with_a_byte_flipped_is_refused_by_run(board: Board) {
+    let image = demo_on(board).copy();
     let (slot_at, ..) = image.partition("slot-a");
     for (offset, part) in victims(&image).into_iter().step_by(4) {
         image.flip("disk.img", slot_at + offset);
@@ -55,9 +53,8 @@ fn disk_with_a_byte_flipped_is_refused_by_run() {
     }
 }
 
-#[test]
-fn slot_truncated_or_signed_by_another_key_is_refused() {
-    let image = demo().copy();
+fn slot_truncated_or_signed_by_another_key_is_refused(board: Board) {
+    let image = demo_on(board).copy();
     let path = image.dir().join("slot.img");
     let whole = fs::read(&path).expect("a slot");
     for length in [0, 1, 4096, whole.len() / 2, whole.len() - 1] {
@@ -79,7 +76,12 @@ fn slot_truncated_or_signed_by_another_key_is_refused() {
 }
 
 /// Boots the disk with QEMU by hand, past every check of ours, and returns what the console said.
-fn boot_by_hand(image: &Image) -> String {
+fn boot_by_hand(image: &Image, board: Board) -> String {
+    let (program, machine, disk) = if board == ARMV7 {
+        ("qemu-system-arm", ["-M", "virt,highmem=off", "-cpu", "cortex-a7"], "virtio-blk-device,drive=d")
+    } else {
+        ("qemu-system-x86_64", ["-M", "q35", "-cpu", "max"], "virtio-blk-pci,drive=d")
+    };
     let (offset, bytes) = image.part("kernel");
     let range = usize::try_from(offset).expect("fits")..usize::try_from(offset + bytes).expect("fits");
     let slot = fs::read(image.dir().join("slot.img")).expect("a slot");
@@ -89,13 +91,14 @@ fn boot_by_hand(image: &Image) -> String {
     let inspected = image.inspect();
     let cmdline = inspected["command_line"].as_str().expect("a command line");
     let cmdline = cmdline.replace("@SLOT@", &format!("PARTUUID={uuid}"));
-    let child = Command::new("qemu-system-arm")
-        .args(["-M", "virt,highmem=off", "-cpu", "cortex-a7", "-m", "24", "-nic", "none"])
+    let child = Command::new(program)
+        .args(machine)
+        .args(["-m", board.memory, "-nic", "none"])
         .args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", "-kernel"])
         .arg(&kernel)
         .args(["-append", &format!("{cmdline} nacre.slot=a")])
         .args(["-drive", &format!("if=none,id=d,format=raw,snapshot=on,file={}", image.file("disk.img"))])
-        .args(["-device", "virtio-blk-device,drive=d"])
+        .args(["-device", disk])
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -115,17 +118,23 @@ fn boot_by_hand(image: &Image) -> String {
     String::from_utf8_lossy(&ended.join().expect("the thread waits only").stdout).into_owned()
 }
 
-#[test]
-fn corrupt_block_behind_the_verifier_is_a_panic_and_a_restart() {
-    let image = demo().copy();
-    let console = boot_by_hand(&image);
+fn corrupt_block_behind_the_verifier_is_a_panic_and_a_restart(board: Board) {
+    let image = demo_on(board).copy();
+    let console = boot_by_hand(&image, board);
     assert!(console.contains("init: data is"), "the control does not boot:\n{console}");
     assert!(!console.contains("Kernel panic"), "{console}");
     // The first block holds the superblock: every boot reads it.
     let (slot, ..) = image.partition("slot-a");
     image.flip("disk.img", slot + 40);
-    let console = boot_by_hand(&image);
+    let console = boot_by_hand(&image, board);
     assert!(console.contains("is corrupted"), "{console}");
     assert!(console.contains("Kernel panic") && console.contains("Rebooting"), "{console}");
     assert!(!console.contains("Run /sbin/init"), "it went on:\n{console}");
+}
+
+crate::on_each_board! {
+    slot_with_any_byte_flipped_is_refused_by_verify_and_run,
+    disk_with_a_byte_flipped_is_refused_by_run,
+    slot_truncated_or_signed_by_another_key_is_refused,
+    corrupt_block_behind_the_verifier_is_a_panic_and_a_restart,
 }

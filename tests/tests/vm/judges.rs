@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use nacre_tests::image::{Image, demo};
+use nacre_tests::image::{Board, Image, demo_on};
 use nacre_tests::nacre::judge;
 use tempfile::NamedTempFile;
 
@@ -24,9 +24,8 @@ pub(crate) fn data_partition(image: &Image, disk: &str) -> NamedTempFile {
     cut(&image.dir().join(disk), offset, bytes)
 }
 
-#[test]
-fn veritysetup_accepts_the_tree_with_the_root_hash_of_the_envelope() {
-    let image = demo();
+fn veritysetup_accepts_the_tree_with_the_root_hash_of_the_envelope(board: Board) {
+    let image = demo_on(board);
     let part = |name: &str| {
         let (offset, bytes) = image.part(name);
         cut(&image.dir().join("slot.img"), offset, bytes)
@@ -55,9 +54,8 @@ fn veritysetup_accepts_the_tree_with_the_root_hash_of_the_envelope() {
     assert!(!output.status.success(), "veritysetup accepts anything");
 }
 
-#[test]
-fn unsquashfs_reads_the_root_filesystem() {
-    let image = demo();
+fn unsquashfs_reads_the_root_filesystem(board: Board) {
+    let image = demo_on(board);
     let listing = judge("unsquashfs", &["-lls", &image.file("slot.img")]);
     for program in ["/sbin/init", "/sbin/appmgr", "/sbin/sandbox", "/etc/nacre/image.cbor"] {
         assert!(listing.contains(program), "{listing}");
@@ -65,9 +63,8 @@ fn unsquashfs_reads_the_root_filesystem() {
     assert!(listing.lines().all(|line| !line.starts_with('b') && !line.starts_with('c')), "{listing}");
 }
 
-#[test]
-fn sgdisk_and_e2fsck_accept_the_disk() {
-    let image = demo();
+fn sgdisk_and_e2fsck_accept_the_disk(board: Board) {
+    let image = demo_on(board);
     let verdict = judge("sgdisk", &["-v", &image.file("disk.img")]);
     assert!(verdict.contains("No problems found"), "{verdict}");
     let data = data_partition(&image, "disk.img");
@@ -75,9 +72,8 @@ fn sgdisk_and_e2fsck_accept_the_disk() {
     assert!(fs::metadata(image.dir().join("disk.img")).expect("a disk").len() <= 16 << 20);
 }
 
-#[test]
-fn fsverity_and_tar_accept_the_packages() {
-    let image = demo();
+fn fsverity_and_tar_accept_the_packages(board: Board) {
+    let image = demo_on(board);
     let packages = fs::read_dir(image.dir()).expect("a folder").flatten();
     let mut seen = 0;
     for package in packages.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "app")) {
@@ -96,4 +92,11 @@ fn fsverity_and_tar_accept_the_packages() {
         seen += 1;
     }
     assert_eq!(seen, 2);
+}
+
+crate::on_each_board! {
+    veritysetup_accepts_the_tree_with_the_root_hash_of_the_envelope,
+    unsquashfs_reads_the_root_filesystem,
+    sgdisk_and_e2fsck_accept_the_disk,
+    fsverity_and_tar_accept_the_packages,
 }

@@ -1,6 +1,6 @@
 //! Apps end, and come back as their manifests say; people stop and start them.
 
-use nacre_tests::image::{Image, build, demo};
+use nacre_tests::image::{Board, Image, build, demo_on};
 use nacre_tests::vm::Vm;
 use serde_json::Value;
 
@@ -11,9 +11,8 @@ fn app(vm: &Vm, image: &Image, name: &str) -> Value {
     apps.find(|app| app["app"].as_str().is_some_and(|id| id.ends_with(name))).expect("the app is listed")
 }
 
-#[test]
-fn reporter_killed_is_back_within_its_backoff_and_the_log_says_why() {
-    let image = demo().copy();
+fn reporter_killed_is_back_within_its_backoff_and_the_log_says_why(board: Board) {
+    let image = demo_on(board).copy();
     let mut vm = Vm::start(&image, &[]);
     vm.wait_for(r"\] reporter: apps:");
     vm.device(&image, &["kill", "reporter"]);
@@ -24,9 +23,8 @@ fn reporter_killed_is_back_within_its_backoff_and_the_log_says_why() {
     assert!(log.contains("SIGKILL"), "{log}");
 }
 
-#[test]
-fn app_stopped_stays_down_and_starts_again_on_request() {
-    let image = demo().copy();
+fn app_stopped_stays_down_and_starts_again_on_request(board: Board) {
+    let image = demo_on(board).copy();
     let mut vm = Vm::start(&image, &[]);
     vm.wait_for(r"\] reporter: \d+ samples");
     vm.device(&image, &["stop", "recorder"]);
@@ -41,9 +39,8 @@ fn app_stopped_stays_down_and_starts_again_on_request() {
     assert_eq!(unknown.status.code(), Some(66));
 }
 
-#[test]
-fn app_crashing_for_ever_is_stopped_by_its_limit() {
-    let image = build("tests/images/probe.yaml").copy();
+fn app_crashing_for_ever_is_stopped_by_its_limit(board: Board) {
+    let image = build("tests/images/probe.yaml", board).copy();
     let mut vm = Vm::start(&image, &[]);
     for _ in 0..3 {
         vm.wait_for(r"\] crasher: about to crash");
@@ -54,18 +51,16 @@ fn app_crashing_for_ever_is_stopped_by_its_limit() {
     assert_eq!(app(&vm, &image, "crasher")["state"], "failed");
 }
 
-#[test]
-fn app_over_its_memory_limit_is_killed_and_the_log_says_so() {
-    let image = build("tests/images/probe.yaml").copy();
+fn app_over_its_memory_limit_is_killed_and_the_log_says_so(board: Board) {
+    let image = build("tests/images/probe.yaml", board).copy();
     let mut vm = Vm::start(&image, &[]);
     vm.wait_for(r"\] hog: taking memory");
     vm.wait_for(r"\] hog: killed: out of memory \(over limits.memory\)");
     assert!(!vm.has_printed(r"\] hog: took"), "the limit did not hold");
 }
 
-#[test]
-fn logs_follow_shows_new_lines_until_it_is_ended() {
-    let image = demo().copy();
+fn logs_follow_shows_new_lines_until_it_is_ended(board: Board) {
+    let image = demo_on(board).copy();
     let mut vm = Vm::start(&image, &[]);
     vm.wait_for(r"\] reporter: apps:");
     let mut follower = nacre_tests::nacre::nacre();
@@ -79,4 +74,12 @@ fn logs_follow_shows_new_lines_until_it_is_ended() {
     assert!(vm.device(&image, &["apps"]).contains("reporter"));
     let _ = follower.kill();
     let _ = follower.wait();
+}
+
+crate::on_each_board! {
+    reporter_killed_is_back_within_its_backoff_and_the_log_says_why,
+    app_stopped_stays_down_and_starts_again_on_request,
+    app_crashing_for_ever_is_stopped_by_its_limit,
+    app_over_its_memory_limit_is_killed_and_the_log_says_so,
+    logs_follow_shows_new_lines_until_it_is_ended,
 }

@@ -1,6 +1,19 @@
 //! What the README promises, on a real kernel in a virtual machine.
 #![forbid(unsafe_code)]
 
+/// Makes each function a test on each board.
+macro_rules! on_each_board {
+    ($($test:ident),* $(,)?) => {
+        mod qemu_armv7 {
+            $(#[test] fn $test() { super::$test(nacre_tests::image::ARMV7) })*
+        }
+        mod qemu_x86_64 {
+            $(#[test] fn $test() { super::$test(nacre_tests::image::X86_64) })*
+        }
+    };
+}
+use on_each_board;
+
 mod boot;
 mod budgets;
 mod integrity;

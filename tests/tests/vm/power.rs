@@ -1,15 +1,14 @@
 //! Restarts and power cuts: what was kept stays.
 
-use nacre_tests::image::demo;
+use nacre_tests::image::{Board, demo_on};
 use nacre_tests::nacre::judge;
 use nacre_tests::vm::Vm;
 
 /// Samples that a power cut may cost: recorder forces them to the disk every 5.
 const AT_RISK: u64 = 6;
 
-#[test]
-fn recorder_goes_on_after_a_reboot() {
-    let image = demo().copy();
+fn recorder_goes_on_after_a_reboot(board: Board) {
+    let image = demo_on(board).copy();
     let mut vm = Vm::start(&image, &[]);
     let before = vm.wait_for_number(r"\] reporter: (\d+) samples of 1 boots");
     vm.device(&image, &["reboot"]);
@@ -21,9 +20,8 @@ fn recorder_goes_on_after_a_reboot() {
     assert_eq!(vm.wait(), Some(0));
 }
 
-#[test]
-fn recorder_power_cut_while_writing_keeps_its_data() {
-    let image = demo().copy();
+fn recorder_power_cut_while_writing_keeps_its_data(board: Board) {
+    let image = demo_on(board).copy();
     let mut before = 0;
     for boot in 1..=3 {
         let mut vm = Vm::start(&image, &[]);
@@ -39,4 +37,9 @@ fn recorder_power_cut_while_writing_keeps_its_data() {
     let partition = crate::judges::data_partition(&image, "run/disk.img");
     judge("e2fsck", &["-fp", &partition.path().to_string_lossy()]);
     judge("e2fsck", &["-fn", &partition.path().to_string_lossy()]);
+}
+
+crate::on_each_board! {
+    recorder_goes_on_after_a_reboot,
+    recorder_power_cut_while_writing_keeps_its_data,
 }

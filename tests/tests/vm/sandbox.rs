@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use nacre_tests::image::build;
+use nacre_tests::image::{Board, build};
 use nacre_tests::vm::Vm;
 use regex::Regex;
 
 /// What the probe said: `attempt NAME: …` and `status NAME: …`.
-fn probe(recipe: &str) -> BTreeMap<String, String> {
-    let image = build(recipe).copy();
+fn probe(recipe: &str, board: Board) -> BTreeMap<String, String> {
+    let image = build(recipe, board).copy();
     let mut vm = Vm::start(&image, &[]);
     vm.wait_for(r"\] probe: all attempts made");
     let line = Regex::new(r"\] probe: ((?:attempt|status) [\w-]+): (.*)$").expect("valid");
@@ -16,9 +16,8 @@ fn probe(recipe: &str) -> BTreeMap<String, String> {
     pairs.map(|pair| (pair[1].to_owned(), pair[2].trim().to_owned())).collect()
 }
 
-#[test]
-fn app_in_the_sandbox_is_refused_by_each_layer() {
-    let said = probe("tests/images/probe.yaml");
+fn app_in_the_sandbox_is_refused_by_each_layer(board: Board) {
+    let said = probe("tests/images/probe.yaml", board);
     for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_eq!(said[&format!("status {name}")], "0000000000000000", "{said:?}");
     }
@@ -54,9 +53,8 @@ fn app_in_the_sandbox_is_refused_by_each_layer() {
     }
 }
 
-#[test]
-fn app_without_the_sandbox_succeeds_at_everything() {
-    let said = probe("tests/images/probe-open.yaml");
+fn app_without_the_sandbox_succeeds_at_everything(board: Board) {
+    let said = probe("tests/images/probe-open.yaml", board);
     assert_eq!(said["status Seccomp"], "0");
     assert_eq!(said["status NoNewPrivs"], "0");
     assert_eq!(said["status AppmgrOomScore"], "-900", "an app would not go before the app manager");
@@ -81,4 +79,9 @@ fn app_without_the_sandbox_succeeds_at_everything() {
             "{name}: the attempt proves nothing: {said:?}"
         );
     }
+}
+
+crate::on_each_board! {
+    app_in_the_sandbox_is_refused_by_each_layer,
+    app_without_the_sandbox_succeeds_at_everything,
 }
