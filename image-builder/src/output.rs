@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -22,9 +21,6 @@ const SCRATCH: &str = "work";
 
 /// What helps when a folder can't be written to.
 const ELSEWHERE: &str = "name a folder that you can write to with --out";
-
-/// Age at which a folder without a lock is no build that is just beginning.
-const LEFTOVER_AGE: Duration = Duration::from_secs(60);
 
 /// A build's folder, not in its place yet. What is in its place stays until [`Output::publish`]; if that is
 /// never reached, nothing is left behind.
@@ -54,17 +50,20 @@ impl Output {
         drop(lock(&target)?);
         let step = || format!("can't write beside `{}`", target.display());
         let prefix = format!(".{}.new-", name.to_string_lossy());
-        let (made, fresh) = interrupt::begin(|| {
+        let (made, fresh, alive) = interrupt::begin(|| {
             let made = MadeFolders::make(parent)?;
-            remove_leftovers(parent, &prefix);
+            // Builds begin one after the other: a folder that has no lock yet is then a leftover.
+            let beginning = File::open(parent)?;
+            let alone = beginning.lock().is_ok();
+            remove_leftovers(parent, &prefix, alone);
             let fresh = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
+            let alive = File::create(fresh.path().join(LOCK_FILE))?;
+            alive.lock()?;
             let unfinished = Unfinished { folder: fresh.path().to_owned(), parents: made.0.clone() };
-            Ok::<_, io::Error>(((made, fresh), unfinished))
+            Ok::<_, io::Error>(((made, fresh, alive), unfinished))
         })
         .or_fail(Exit::Internal, step)
         .map_err(|failure| failure.hint(ELSEWHERE))?;
-        let alive = File::create(fresh.path().join(LOCK_FILE)).or_fail(Exit::Internal, step)?;
-        alive.lock().or_fail(Exit::Internal, step)?;
         // Others may read what is built, as with any other build.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(fresh.path(), open).or_fail(Exit::Internal, step)?;
@@ -206,8 +205,9 @@ fn lock(target: &Path) -> Result<Option<File>, Failure> {
     }
 }
 
-/// Removes folders of builds that were killed.
-fn remove_leftovers(parent: &Path, prefix: &str) {
+/// Removes folders of builds that were killed: those whose lock nobody holds, and, where no other build can be
+/// beginning (`alone`), those without a lock.
+fn remove_leftovers(parent: &Path, prefix: &str, alone: bool) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let path = entry.path();
         let ours = entry.file_name().to_string_lossy().starts_with(prefix) && path.is_dir();
@@ -216,19 +216,14 @@ fn remove_leftovers(parent: &Path, prefix: &str) {
         }
         let dead = match lock(&path) {
             Ok(Some(_)) => true,
-            // No lock file yet, a build that is just beginning; or no longer, one that was killed at its end.
-            Ok(None) => is_old(&path),
+            // Killed at its very beginning or end.
+            Ok(None) => alone,
             Err(_) => false,
         };
         if dead {
             let _ = fs::remove_dir_all(path);
         }
     }
-}
-
-fn is_old(folder: &Path) -> bool {
-    let changed = fs::metadata(folder).and_then(|found| found.modified());
-    changed.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > LEFTOVER_AGE))
 }
 
 #[cfg(test)]
@@ -329,18 +324,12 @@ mod tests {
     fn output_of_a_killed_build_is_removed_and_of_a_living_one_kept() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("demo");
-        let dead = folder.path().join(".demo.new-dead");
+        let (dead, without_lock) = (folder.path().join(".demo.new-a"), folder.path().join(".demo.new-b"));
         fs::create_dir(&dead).unwrap();
         fs::write(dead.join(LOCK_FILE), "").unwrap();
-        let (half_removed, beginning) =
-            (folder.path().join(".demo.new-half"), folder.path().join(".demo.new-b"));
-        fs::create_dir(&half_removed).unwrap();
-        let long_ago = std::time::SystemTime::now() - 2 * LEFTOVER_AGE;
-        File::open(&half_removed).unwrap().set_modified(long_ago).unwrap();
-        fs::create_dir(&beginning).unwrap();
+        fs::create_dir(&without_lock).unwrap();
         let living = Output::prepare(&target).unwrap();
-        assert!(!dead.exists() && !half_removed.exists());
-        assert!(beginning.exists());
+        assert!(!dead.exists() && !without_lock.exists());
         let _second = Output::prepare(&target).unwrap();
         assert!(living.path().exists());
     }
