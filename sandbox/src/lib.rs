@@ -31,12 +31,14 @@ pub use layer::Layer;
 pub use plan::{Plan, PlanError};
 pub use prepared::Prepared;
 pub use sealed::Sealed;
-pub use spec::{DecodeSpecError, LaunchSpec, MAX_SPEC_BYTES};
+pub use spec::{DecodeSpecError, LaunchSpec, MAX_SPEC_BYTES, NetworkSpec};
 pub use step::Step;
 
 /// Descriptor of the file that holds the encoded [`LaunchSpec`].
 pub const SPEC_FD: i32 = 3;
 /// Descriptor of the pipe for one line of text when a step fails. It closes when the app is executed.
 pub const REPORT_FD: i32 = 4;
+/// Descriptor of the app's network namespace, if it has a network ([`LaunchSpec::network`]).
+pub const NETWORK_FD: i32 = 5;
 /// The app's uid and gid inside its user namespace.
 pub const INSIDE_ID: u32 = 1000;

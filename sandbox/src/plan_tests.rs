@@ -13,6 +13,7 @@ fn spec() -> LaunchSpec {
         open_files: 32,
         filter: vec![0; 24],
         layers_off: Vec::new(),
+        network: None,
     }
 }
 

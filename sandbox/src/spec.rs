@@ -44,6 +44,21 @@ pub struct LaunchSpec {
     /// Names of the layers that are off. Only a launcher that was built to honour it accepts any.
     #[n(10)]
     pub layers_off: Vec<String>,
+    /// Network of an app that has one. Without it the app has a new, empty network namespace.
+    #[n(11)]
+    pub network: Option<NetworkSpec>,
+}
+
+/// The network of an app: its namespace comes on descriptor [`crate::NETWORK_FD`], and is entered.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct NetworkSpec {
+    /// TCP ports that it may bind (Landlock).
+    #[n(0)]
+    pub bind: Vec<u16>,
+    /// TCP ports that it may connect to (Landlock; which machine is up to the packet filter).
+    #[n(1)]
+    pub connect: Vec<u16>,
 }
 
 /// Why bytes are no [`LaunchSpec`].

@@ -21,6 +21,7 @@ fn spec() -> LaunchSpec {
         open_files: 16,
         filter: vec![0; 8],
         layers_off: Vec::new(),
+        network: None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::command::{Failure, cargo, output};
 
 /// A crate and the crates of this workspace that it may use. Cargo refuses cycles; this refuses what
 /// would be no cycle and wrong all the same.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 26] = [
     ("nacre-diag", &[]),
     ("nacre-manifest", &["nacre-diag"]),
     ("nacre-verify", &[]),
@@ -19,6 +19,8 @@ const MAY_USE: [(&str, &[&str]); 23] = [
         &["nacre-appmgr-core", "nacre-manifest", "nacre-sandbox", "nacre-sys", "nacre-verify", "nacre-wire"],
     ),
     ("init", &["nacre-sys"]),
+    ("nacre-netd-core", &["nacre-manifest"]),
+    ("netd", &["nacre-manifest", "nacre-netd-core", "nacre-sys", "nacre-wire"]),
     ("nacre-kernel-config", &["nacre-diag"]),
     (
         "nacre-image-builder",
@@ -31,6 +33,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
             "nacre-wire",
         ],
     ),
+    ("panel", &["nacre-app", "recorder"]),
     ("recorder", &["nacre-app"]),
     ("reporter", &["nacre-app", "recorder"]),
     ("xtask", &[]),

@@ -94,6 +94,7 @@ mod tests {
             app_keys: vec![],
             critical: vec![],
             layers_off: vec![],
+            time_servers: vec![],
         }
     }
 

@@ -67,6 +67,7 @@ pub(crate) fn describe(
         open_files: manifest.limits.open_files,
         filter: package.filter.clone(),
         layers_off: layers_off.to_vec(),
+        network: None,
     }
 }
 
@@ -131,6 +132,7 @@ mod tests {
             open_files: 16,
             filter: vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f],
             layers_off: vec![],
+            network: None,
         };
         let mut file = File::from(seal(&spec).unwrap());
         assert!(file.write_all(b"x").is_err());

@@ -136,6 +136,7 @@ mod tests {
             data_bytes: 0,
             system: vec![],
             peers: vec![],
+            network: None,
         }
     }
 

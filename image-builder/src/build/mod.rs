@@ -204,6 +204,7 @@ impl Inputs {
                 })
                 .collect(),
             layers_off: self.recipe.layers_off.clone(),
+            time_servers: Vec::new(),
         }
     }
 

@@ -63,6 +63,7 @@ fn recipe() -> Recipe {
             data_bytes: 65_536,
             system: vec![],
             peers: vec![],
+            network: None,
         },
         program: b"recorder".to_vec(),
         app_key: key(3),

@@ -253,6 +253,7 @@ fn rootfs() -> Vec<u8> {
         app_keys: vec![],
         critical: vec![],
         layers_off: vec!["seccomp".into()],
+        time_servers: vec![],
     };
     root_image::make(&[
         RootFile { path: "/sbin/init", mode: 0o755, content: vec![1; 5000] },
@@ -285,6 +286,7 @@ fn manifest() -> Manifest {
         data_bytes: 65_536,
         system: vec![SystemGrant::Stats],
         peers: vec![],
+        network: None,
     }
 }
 

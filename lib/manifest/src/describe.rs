@@ -121,6 +121,7 @@ mod tests {
             data_bytes: 0,
             system: Vec::new(),
             peers: Vec::new(),
+            network: None,
         }
     }
 

@@ -41,6 +41,68 @@ pub struct Manifest {
     /// The apps it may exchange messages with, if they say so too.
     #[n(9)]
     pub peers: Vec<ComponentId>,
+    /// What it may reach in the network and where it may be reached; without it, it has only its own loopback.
+    #[n(10)]
+    pub network: Option<Network>,
+}
+
+/// What an app may reach, and where it may be reached. Both lists are sorted and without doubles.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Network {
+    /// Where it may connect or send to.
+    #[n(0)]
+    pub connect: Vec<Remote>,
+    /// The device's ports that lead to the same port of the app.
+    #[n(1)]
+    pub listen: Vec<Port>,
+}
+
+/// A port of another machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(map)]
+pub struct Remote {
+    /// Which machine.
+    #[n(0)]
+    pub host: Host,
+    /// Which port of it.
+    #[n(1)]
+    pub port: Port,
+}
+
+/// Another machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Host {
+    /// By its IPv4 address.
+    #[n(0)]
+    Address(#[cbor(n(0), with = "minicbor::bytes")] [u8; 4]),
+    /// By its name in the DNS, in lower case, without the dot at the end.
+    #[n(1)]
+    Name(#[n(0)] String),
+}
+
+/// A port of a protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(map)]
+pub struct Port {
+    /// TCP or UDP.
+    #[n(0)]
+    pub protocol: Protocol,
+    /// 1 to 65535.
+    #[n(1)]
+    pub number: u16,
+}
+
+/// What a port belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Protocol {
+    /// RFC 9293.
+    #[n(0)]
+    Tcp,
+    /// RFC 768.
+    #[n(1)]
+    Udp,
 }
 
 /// When and how fast an app is started again.
@@ -142,10 +204,13 @@ pub struct ImageInfo {
     /// shipped launcher has no code to honour it.
     #[n(7)]
     pub layers_off: Vec<String>,
+    /// Names of time servers (SNTP), asked beside those that the network offers.
+    #[n(8)]
+    pub time_servers: Vec<String>,
 }
 
 /// Names that [`ImageInfo::layers_off`] may hold: the sandbox's layers, and `all`.
-pub const LAYERS: [&str; 11] = [
+pub const LAYERS: [&str; 12] = [
     "all",
     "namespaces",
     "pivot",
@@ -157,6 +222,7 @@ pub const LAYERS: [&str; 11] = [
     "rlimits",
     "descriptors",
     "seccomp",
+    "packet-filter",
 ];
 
 /// An Ed25519 public key, 32 bytes.

@@ -2,6 +2,7 @@
 //!
 //! - [`app`]: over the unix socket `/run/nacre` (`SOCK_SEQPACKET`), one CBOR message per packet, at
 //!   most [`app::MAX_PACKET`] bytes. Who an app is comes from `SO_PEERCRED`, never from a message.
+//! - [`net`]: between appmgr and netd.
 //! - [`channel`]: over any byte stream (virtio serial port, UART): frames, each checked and bounded.
 //!
 //! [`message`] turns messages of both into bytes and back, with every part held to its bound.
@@ -11,4 +12,5 @@ pub mod app;
 pub mod channel;
 pub mod frame;
 pub mod message;
+pub mod net;
 pub mod status;

@@ -37,6 +37,9 @@ pub enum MessageError {
 
 /// A message whose parts can be held against their bounds.
 pub trait Bounded {
+    /// Longest encoding, in bytes.
+    const MAX: usize = MAX_MESSAGE;
+
     /// Checks every text, byte string and list.
     ///
     /// # Errors
@@ -51,7 +54,7 @@ pub trait Bounded {
 pub fn encode<T: Encode<()> + Bounded>(message: &T) -> Result<Vec<u8>, MessageError> {
     message.check()?;
     let mut out = Vec::new();
-    if minicbor::encode(message, &mut out).is_err() || out.len() > MAX_MESSAGE {
+    if minicbor::encode(message, &mut out).is_err() || out.len() > T::MAX {
         return Err(MessageError::TooLong("its encoding"));
     }
     Ok(out)
@@ -62,7 +65,7 @@ pub fn encode<T: Encode<()> + Bounded>(message: &T) -> Result<Vec<u8>, MessageEr
 /// # Errors
 /// Any [`MessageError`].
 pub fn decode<'b, T: Decode<'b, ()> + Bounded>(bytes: &'b [u8]) -> Result<T, MessageError> {
-    if bytes.len() > MAX_MESSAGE {
+    if bytes.len() > T::MAX {
         return Err(MessageError::TooLong("its encoding"));
     }
     let mut decoder = minicbor::Decoder::new(bytes);
@@ -74,7 +77,7 @@ pub fn decode<'b, T: Decode<'b, ()> + Bounded>(bytes: &'b [u8]) -> Result<T, Mes
     Ok(message)
 }
 
-fn bound(what: &'static str, length: usize, most: usize) -> Result<(), MessageError> {
+pub(crate) fn bound(what: &'static str, length: usize, most: usize) -> Result<(), MessageError> {
     if length <= most { Ok(()) } else { Err(MessageError::TooLong(what)) }
 }
 

@@ -202,6 +202,7 @@ impl Launch {
             open_files: 16,
             filter: nacre_seccomp_policy::compile(arch, &Options::default())?,
             layers_off: Vec::new(),
+            network: None,
         };
         let mut file = File::from(memfd_create("launch", MFdFlags::MFD_CLOEXEC)?);
         file.write_all(&spec.encode())?;

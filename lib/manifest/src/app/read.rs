@@ -74,6 +74,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
             data_bytes,
             system,
             peers,
+            network: None,
         })
     })();
     let source = manifest.zip(build).map(|(manifest, build)| AppSource {

@@ -1,0 +1,4 @@
+//! A page with the state of the device and its apps.
+#![forbid(unsafe_code)]
+
+fn main() {}
