@@ -21,7 +21,7 @@ const SOCKET: &str = "run/nacre";
 /// One file of an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFile {
-    /// Absolute path in the image, below `/app`.
+    /// Absolute path in the image: below `/app`, but for what the builder puts there.
     pub path: String,
     /// Whether it may be executed.
     pub program: bool,

@@ -2,8 +2,11 @@
 //! same for the same content.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::failure::{Exit, Failure, OrFail};
 use crate::programs::{self, Program};
@@ -36,11 +39,21 @@ pub enum Entry {
 /// Content of the filesystem: paths without leading slash, parents before children.
 pub type Content = [(String, Entry)];
 
-/// Makes the filesystem in a new file.
-pub fn write(path: &Path, bytes: u64, uuid: &str, content: &Content, scratch: &Path) -> Result<(), Failure> {
+/// Makes the filesystem, in memory: each of the programs below waits for the disk otherwise, several times.
+/// `scratch` is a folder.
+pub fn make(bytes: u64, uuid: &str, content: &Content, scratch: &Path) -> Result<File, Failure> {
     let step = || "can't make the data filesystem".to_owned();
-    let file = fs::File::create_new(path).or_fail(Exit::Internal, step)?;
+    let file = memfd_create(c"data.img", MFdFlags::MFD_CLOEXEC).or_fail(Exit::Internal, step)?;
+    let file = File::from(file);
     file.set_len(bytes).or_fail(Exit::Internal, step)?;
+    // The name by which the programs find it (proc_pid_fd(5)).
+    let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+    fill(&path, uuid, content, scratch)?;
+    Ok(file)
+}
+
+fn fill(path: &Path, uuid: &str, content: &Content, scratch: &Path) -> Result<(), Failure> {
+    let step = || "can't make the data filesystem".to_owned();
     let configuration = scratch.join("mke2fs.conf");
     fs::write(&configuration, CONFIGURATION).or_fail(Exit::Internal, step)?;
 
@@ -73,13 +86,13 @@ pub fn write(path: &Path, bytes: u64, uuid: &str, content: &Content, scratch: &P
 
     let commands = scratch.join("debugfs.commands");
     fs::write(&commands, script(content)?).or_fail(Exit::Internal, step)?;
-    let mut fill = Program::Debugfs.command()?;
-    fill.env("E2FSPROGS_FAKE_TIME", FAKE_TIME).arg("-w").arg("-f").arg(&commands).arg(path);
-    let filled = programs::run(&mut fill, step);
+    let mut write = Program::Debugfs.command()?;
+    write.env("E2FSPROGS_FAKE_TIME", FAKE_TIME).arg("-w").arg("-f").arg(&commands).arg(path);
+    let written = programs::run(&mut write, step);
     // Not every debugfs ends with an error when a command of its script failed (no space): read back what
     // was written. What does not fit is said in better words than its own.
-    verify_content(path, content)?;
-    filled?;
+    verify_content(path, content, scratch)?;
+    written?;
 
     // Last, so that the quota file counts what was written before.
     let mut quota = Program::Tune2fs.command()?;
@@ -131,14 +144,25 @@ fn quote(word: &str) -> Result<String, Failure> {
     Ok(format!("\"{word}\""))
 }
 
-fn verify_content(path: &Path, content: &Content) -> Result<(), Failure> {
-    for (name, entry) in content {
-        let Entry::File(_, from) = entry else { continue };
-        let mut read = Program::Debugfs.command()?;
-        read.arg("-R").arg(format!("cat {}", quote(name)?)).arg(path);
-        let found = programs::run(&mut read, || format!("can't read `{name}` of the data filesystem back"))?;
+fn verify_content(path: &Path, content: &Content, scratch: &Path) -> Result<(), Failure> {
+    let step = || "can't read the data filesystem back".to_owned();
+    let files = || {
+        (0..).zip(content).filter_map(|(number, (name, entry))| match entry {
+            Entry::File(_, from) => Some((name, from, scratch.join(format!("debugfs.read-{number}")))),
+            Entry::Folder(_) => None,
+        })
+    };
+    let mut script = String::new();
+    for (name, _, to) in files() {
+        let _ = writeln!(script, "dump {} {}", quote(name)?, quote(&to.to_string_lossy())?);
+    }
+    let commands = scratch.join("debugfs.readings");
+    fs::write(&commands, script).or_fail(Exit::Internal, step)?;
+    // What is missing or short is found below.
+    let _ = programs::run(Program::Debugfs.command()?.arg("-f").arg(&commands).arg(path), step);
+    for (name, from, read) in files() {
         let wanted = fs::read(from).or_fail(Exit::Internal, || format!("can't read `{}`", from.display()))?;
-        if found != wanted {
+        if fs::read(read).unwrap_or_default() != wanted {
             let size = wanted.len();
             return Err(Failure::new(
                 Exit::BadInput,
@@ -156,7 +180,7 @@ mod tests {
 
     const UUID: &str = "6e616372-6500-8000-8000-00000000d474";
 
-    fn make(folder: &Path, name: &str, bytes: u64, package: &[u8]) -> Result<PathBuf, Failure> {
+    fn write(folder: &Path, name: &str, bytes: u64, package: &[u8]) -> Result<PathBuf, Failure> {
         let image = folder.join(format!("{name}.app.img"));
         fs::write(&image, package).unwrap();
         let content = vec![
@@ -165,15 +189,17 @@ mod tests {
             ("packages/org.nacre.x/app.img".to_owned(), Entry::File(0o644, image)),
         ];
         let path = folder.join(name);
-        write(&path, bytes, UUID, &content, folder).map(|()| path)
+        let mut made = make(bytes, UUID, &content, folder)?;
+        std::io::copy(&mut made, &mut File::create(&path).unwrap()).unwrap();
+        Ok(path)
     }
 
     #[test]
     fn data_image_twice_is_the_same_and_has_owners_and_modes() {
         let folder = tempfile::tempdir().unwrap();
         let package: Vec<u8> = (0..200_000u32).map(|n| n.to_le_bytes()[1]).collect();
-        let first = make(folder.path(), "first", 7 << 20, &package).unwrap();
-        let second = make(folder.path(), "second", 7 << 20, &package).unwrap();
+        let first = write(folder.path(), "first", 7 << 20, &package).unwrap();
+        let second = write(folder.path(), "second", 7 << 20, &package).unwrap();
         assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
 
         let stat = |name: &str| {
@@ -189,7 +215,7 @@ mod tests {
     #[test]
     fn data_image_too_small_for_its_content_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let failure = make(folder.path(), "small", 3 << 20, &vec![7; 4 << 20]).unwrap_err();
+        let failure = write(folder.path(), "small", 3 << 20, &vec![7; 4 << 20]).unwrap_err();
         assert!(failure.to_string().contains("does not fit"), "{failure}");
     }
 

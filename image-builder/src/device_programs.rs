@@ -1,4 +1,4 @@
-//! The OS's own programs: init, appmgr and the sandbox's launcher, built for the board.
+//! The OS's own programs, built for the board: init, appmgr, the sandbox's launcher, and netd where it is needed.
 
 use std::path::Path;
 
@@ -7,19 +7,36 @@ use crate::failure::{Exit, Failure, OrFail};
 use crate::progress::Step;
 use crate::root_image::RootFile;
 use crate::terminal::Terminal;
-use crate::toolchain::{Job, Toolchain};
+use crate::toolchain::{Job, Optimization, Toolchain};
 use crate::workspace::Workspace;
 
-/// Packages of the checkout that run on every device.
-const PACKAGES: [&str; 3] = ["init", "appmgr", "nacre-sandbox"];
-/// Their programs, by name and by path on the device.
-const PROGRAMS: [(&str, &str); 3] =
-    [("appmgr", "/sbin/appmgr"), ("init", "/sbin/init"), ("sandbox", "/sbin/sandbox")];
+/// A package of the checkout, the name of its program, and the program's path on the device.
+type DeviceProgram = (&'static str, &'static str, &'static str);
 
-/// What only the launcher without switches says (`LayersError::NotSwitchable` in the sandbox).
-const REFUSAL: &str = "this launcher cannot switch layers off";
+/// What runs on every device.
+const PROGRAMS: [DeviceProgram; 3] = [
+    ("appmgr", "appmgr", "/sbin/appmgr"),
+    ("init", "init", "/sbin/init"),
+    ("nacre-sandbox", "sandbox", "/sbin/sandbox"),
+];
 
-/// Whether the launcher has code that switches layers off.
+/// What runs where an app has a network.
+const NETD: DeviceProgram = ("netd", "netd", NETD_PATH);
+
+/// Where it is on the device.
+pub(crate) const NETD_PATH: &str = "/sbin/netd";
+
+/// Where netd finds the filter of its own system calls.
+const NETD_FILTER: &str = "/etc/nacre/netd.bpf";
+
+/// What only programs without switches say: the launcher (`LayersError::NotSwitchable` in the sandbox) and netd
+/// (`SwitchOffError`).
+const REFUSALS: [(&str, &str); 2] = [
+    ("/sbin/sandbox", "this launcher cannot switch layers off"),
+    (NETD_PATH, "this netd cannot switch the packet filter off"),
+];
+
+/// Whether launcher and netd have code that switches layers off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerSwitches {
     /// What ships: no such code.
@@ -28,25 +45,50 @@ pub enum LayerSwitches {
     Present,
 }
 
+/// Whether an app of the image has a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkOfApps {
+    /// None has: the image has no netd.
+    Absent,
+    /// One has.
+    Present,
+}
+
 /// Builds the programs; `scratch` is an empty folder.
 pub fn build(
     toolchain: &Toolchain,
     workspace: &Workspace,
+    network: NetworkOfApps,
     switches: LayerSwitches,
     scratch: &Path,
     terminal: &Terminal,
 ) -> Result<Vec<RootFile>, Failure> {
     let arch = toolchain.architecture.arch;
-    let step = Step::begin(terminal, format!("building init, appmgr and sandbox for {arch}"));
-    let features: &[&str] = match switches {
-        LayerSwitches::Absent => &[],
-        LayerSwitches::Present => &["nacre-sandbox/layer-switches"],
+    let mut programs = PROGRAMS.to_vec();
+    let mut features = match switches {
+        LayerSwitches::Absent => Vec::new(),
+        LayerSwitches::Present => vec!["nacre-sandbox/layer-switches"],
     };
-    let job = Job { folder: workspace.root(), packages: &PACKAGES, features, locked: true };
+    if network == NetworkOfApps::Present {
+        programs.push(NETD);
+        if switches == LayerSwitches::Present {
+            features.push("netd/layer-switches");
+        }
+    }
+    let names: Vec<&str> = programs.iter().map(|(_, name, _)| *name).collect();
+    let step = Step::begin(terminal, format!("building {} for {arch}", names.join(", ")));
+    let packages: Vec<&str> = programs.iter().map(|(package, _, _)| *package).collect();
+    let job = Job {
+        folder: workspace.root(),
+        packages: &packages,
+        features: &features,
+        locked: true,
+        optimization: Optimization::WholeProgram,
+    };
     let built = toolchain.build(&job, scratch, &step)?;
-    let files = PROGRAMS
+    let mut files = programs
         .iter()
-        .map(|(name, path)| {
+        .map(|(_, name, path)| {
             let program = built.get(*name).ok_or_else(|| {
                 Failure::new(Exit::Internal, format!("the checkout makes no program `{name}`"))
             })?;
@@ -57,23 +99,29 @@ pub fn build(
             Ok(RootFile { path, mode: 0o755, content })
         })
         .collect::<Result<Vec<_>, Failure>>()?;
-    check_launcher(&files, switches)?;
+    check_switches(&files, switches)?;
+    if network == NetworkOfApps::Present {
+        let content = nacre_seccomp_policy::compile_netd(toolchain.architecture.policy)
+            .or_fail(Exit::Internal, || "can't make the filter of netd's system calls".to_owned())?;
+        files.push(RootFile { path: NETD_FILTER, mode: 0o644, content });
+    }
     Ok(files)
 }
 
-/// Checks that the launcher is the one that was asked for, whatever cargo's folder held.
-fn check_launcher(files: &[RootFile], switches: LayerSwitches) -> Result<(), Failure> {
-    let launcher = files.iter().find(|f| f.path == "/sbin/sandbox").map(|f| f.content.as_slice());
-    let refuses = launcher.unwrap_or_default().windows(REFUSAL.len()).any(|w| w == REFUSAL.as_bytes());
-    match (switches, refuses) {
-        (LayerSwitches::Absent, true) | (LayerSwitches::Present, false) => Ok(()),
-        (LayerSwitches::Absent, false) => {
-            Err(Failure::new(Exit::Internal, "the launcher was built with code that switches layers off"))
-        }
-        (LayerSwitches::Present, true) => {
-            Err(Failure::new(Exit::Internal, "the launcher was built without code that switches layers off"))
-        }
+/// Checks that the programs are those that were asked for, whatever cargo's folder held.
+fn check_switches(files: &[RootFile], switches: LayerSwitches) -> Result<(), Failure> {
+    for (path, refusal) in REFUSALS {
+        let Some(file) = files.iter().find(|file| file.path == path) else { continue };
+        let refuses = file.content.windows(refusal.len()).any(|bytes| bytes == refusal.as_bytes());
+        let how = match (switches, refuses) {
+            (LayerSwitches::Absent, true) | (LayerSwitches::Present, false) => continue,
+            (LayerSwitches::Absent, false) => "with",
+            (LayerSwitches::Present, true) => "without",
+        };
+        let what = format!("`{path}` was built {how} code that switches layers off");
+        return Err(Failure::new(Exit::Internal, what));
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -81,13 +129,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn launcher_of_the_other_kind_is_refused() {
-        let launcher =
-            |text: &str| vec![RootFile { path: "/sbin/sandbox", mode: 0o755, content: text.into() }];
-        let shipped = launcher(&format!("..{REFUSAL}.."));
-        assert!(check_launcher(&shipped, LayerSwitches::Absent).is_ok());
-        assert!(check_launcher(&shipped, LayerSwitches::Present).is_err());
-        assert!(check_launcher(&launcher("...."), LayerSwitches::Absent).is_err());
-        assert!(check_launcher(&[], LayerSwitches::Absent).is_err());
+    fn program_with_the_other_kind_of_switches_is_refused() {
+        for (path, refusal) in REFUSALS {
+            let program = |text: &str| vec![RootFile { path, mode: 0o755, content: text.into() }];
+            let shipped = program(&format!("..{refusal}.."));
+            assert!(check_switches(&shipped, LayerSwitches::Absent).is_ok());
+            assert!(check_switches(&shipped, LayerSwitches::Present).is_err());
+            assert!(check_switches(&program("...."), LayerSwitches::Absent).is_err());
+            assert!(check_switches(&program("...."), LayerSwitches::Present).is_ok());
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use gpt::disk::LogicalBlockSize;
@@ -79,26 +80,38 @@ impl Layout {
     }
 }
 
-/// Writes a disk: the slot into `slot-a`, nothing into `slot-b`, the filesystem into `data`.
+/// Writes a disk: the slot into `slot-a`, nothing into `slot-b`, the filesystem into `data`. `data` is
+/// read from where it stands to its end.
 pub fn write(
     path: &Path,
     layout: &Layout,
     board: &str,
     image: &str,
     slot: &[u8],
-    data: &Path,
+    data: &File,
 ) -> Result<(), Failure> {
     let step = || format!("can't write the disk image `{}`", path.display());
     let mut file =
         File::options().create_new(true).read(true).write(true).open(path).or_fail(Exit::Internal, step)?;
     file.set_len(layout.disk_bytes).or_fail(Exit::Internal, step)?;
     write_table(&mut file, layout, board, image)?;
-    file.seek(SeekFrom::Start(layout.slot_a)).or_fail(Exit::Internal, step)?;
-    file.write_all(slot).or_fail(Exit::Internal, step)?;
-    file.seek(SeekFrom::Start(layout.data)).or_fail(Exit::Internal, step)?;
-    let mut from = File::open(data).or_fail(Exit::Internal, step)?;
-    std::io::copy(&mut from, &mut file).or_fail(Exit::Internal, step)?;
-    file.sync_all().or_fail(Exit::Internal, step)
+    copy(slot, &file, layout.slot_a).or_fail(Exit::Internal, step)?;
+    copy(data, &file, layout.data).or_fail(Exit::Internal, step)
+}
+
+/// Copies to an offset, but for what is zero there already.
+fn copy(mut from: impl Read, to: &File, mut offset: u64) -> io::Result<()> {
+    const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
+    let mut buffer = ZEROS;
+    loop {
+        let read = from.read(&mut buffer)?;
+        let chunk = buffer.get(..read).filter(|chunk| !chunk.is_empty());
+        let Some(chunk) = chunk else { return Ok(()) };
+        if ZEROS.get(..read) != Some(chunk) {
+            to.write_all_at(chunk, offset)?;
+        }
+        offset += u64::try_from(read).map_err(io::Error::other)?;
+    }
 }
 
 fn write_table(file: &mut File, layout: &Layout, board: &str, image: &str) -> Result<(), Failure> {

@@ -26,8 +26,8 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 /// How often, and how long apart, the removal is tried again: a child may be making a file meanwhile.
 const TRIES: (u32, Duration) = (50, Duration::from_millis(10));
 
-/// Process group to end: a compiler that would go on by itself.
-static CHILDREN: Mutex<Option<Pid>> = Mutex::new(None);
+/// Process groups to end: compilers that would go on by themselves.
+static CHILDREN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// Interrupts of this process, caught.
 #[derive(Debug, Clone, Default)]
@@ -99,25 +99,24 @@ pub(crate) fn settle() {
 
 /// As long as this lives, an interrupt ends a group of child processes.
 #[derive(Debug)]
-pub(crate) struct Children(());
+pub(crate) struct Children(Option<Pid>);
 
 impl Children {
     /// `leader` leads a process group of its own and was not waited for.
     pub(crate) fn of(leader: &Child) -> Self {
-        remember_children(i32::try_from(leader.id()).ok().map(Pid::from_raw));
-        Self(())
+        let group = i32::try_from(leader.id()).ok().map(Pid::from_raw);
+        if let Ok(mut children) = CHILDREN.lock() {
+            children.extend(group);
+        }
+        Self(group)
     }
 }
 
 impl Drop for Children {
     fn drop(&mut self) {
-        remember_children(None);
-    }
-}
-
-fn remember_children(group: Option<Pid>) {
-    if let Ok(mut children) = CHILDREN.lock() {
-        *children = group;
+        if let Ok(mut children) = CHILDREN.lock() {
+            children.retain(|group| Some(*group) != self.0);
+        }
     }
 }
 
@@ -125,7 +124,7 @@ fn end() -> ! {
     ENDING.store(true, Ordering::SeqCst);
     // The lock is kept: no child is waited for from here on, so the group's number stays its own.
     let children = CHILDREN.lock();
-    if let Ok(Some(group)) = children.as_deref() {
+    for group in children.as_deref().into_iter().flatten() {
         let _ = killpg(*group, Signal::SIGTERM);
     }
     if let Some(unfinished) = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take() {

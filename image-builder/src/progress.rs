@@ -1,16 +1,19 @@
 //! Steps that take long say so: a spinner on a terminal, plain lines elsewhere, nothing when short.
 
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{LazyLock, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::terminal::Terminal;
 
 /// Steps shorter than this are not mentioned.
 const SILENT: Duration = Duration::from_secs(2);
+
+/// All spinners: steps may run beside each other.
+static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// A running step; it ends when dropped.
 #[derive(Debug)]
@@ -60,6 +63,7 @@ fn show(text: &str, interactive: bool, details: &Receiver<String>) {
         detail => format!("{text}: {detail}"),
     };
     let bar = ProgressBar::new_spinner().with_elapsed(started.elapsed()).with_message(message(&last));
+    let bar = SPINNERS.add(bar);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {wide_msg}") {
         bar.set_style(style);
     }

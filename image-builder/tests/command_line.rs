@@ -152,7 +152,7 @@ fn recipe_that_is_wrong_is_refused_with_its_place() {
 fn app_that_is_wrong_is_refused_with_its_place() {
     let cases: [(&str, &str, i32, &[&str]); 5] = [
         ("memory: 1MiB", "memory: 1potato", 65, &["tool/nacre.yaml:6:"]),
-        ("build: none", "network: { connect: [\"tcp:x.org:1\"] }\nbuild: none", 64, &["network"]),
+        ("build: none", "network: { connect: [\"tcp:x.org:0\"] }\nbuild: none", 65, &["network.connect[0]"]),
         (": tool }", ": ../bench.yaml }", 65, &["climbs out"]),
         ("run: [/app/bin/tool]", "run: [/app/bin/other]", 65, &["/app/bin/other", "tool/nacre.yaml:5:"]),
         (": tool }", ": missing }", 66, &["missing"]),

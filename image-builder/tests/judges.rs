@@ -1,6 +1,7 @@
 //! A slot and a disk from made-up parts, judged by programs that know nothing of Nacre.
 
 use std::fs;
+use std::io::Seek as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -63,8 +64,10 @@ fn make() -> Made {
         ("packages/org.nacre.x/app.img".to_owned(), Entry::File(0o644, at("package"))),
     ];
     let uuid = guid::derive("bench", "judged", "data-filesystem");
-    data_image::write(&at("data.img"), layout.data_bytes, &uuid, &content, folder.path()).unwrap();
-    disk::write(&at("disk.img"), &layout, "bench", "judged", &bytes, &at("data.img")).unwrap();
+    let mut data = data_image::make(layout.data_bytes, &uuid, &content, folder.path()).unwrap();
+    disk::write(&at("disk.img"), &layout, "bench", "judged", &bytes, &data).unwrap();
+    data.rewind().unwrap();
+    std::io::copy(&mut data, &mut fs::File::create(at("data.img")).unwrap()).unwrap();
     Made { folder, layout, slot }
 }
 

@@ -3,26 +3,33 @@
 use std::error::Error;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
-use crate::step::{Access, FileRule};
+use crate::step::{Access, FileRule, PortRule, Usage};
 
 /// What the device's kernel has (Linux 6.12). Less is an error.
 const REQUIRED: ABI = ABI::V6;
 
-/// Denies every access to files but those of `rules`, every TCP bind and connect, and signals and
-/// abstract unix sockets to processes outside.
-pub(crate) fn restrict(rules: &[FileRule]) -> Result<(), Box<dyn Error>> {
+/// Denies every access to files but those of `files`, every TCP bind and connect but with those of `ports`, and
+/// signals and abstract unix sockets to processes outside.
+pub(crate) fn restrict(files: &[FileRule], ports: &[PortRule]) -> Result<(), Box<dyn Error>> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(REQUIRED))?
         .handle_access(AccessNet::from_all(REQUIRED))?
         .scope(Scope::from_all(REQUIRED))?
         .create()?;
-    for rule in rules {
+    for rule in files {
         ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(&rule.path)?, rights(rule.access)))?;
+    }
+    for rule in ports {
+        let access = match rule.usage {
+            Usage::Bind => AccessNet::BindTcp,
+            Usage::Connect => AccessNet::ConnectTcp,
+        };
+        ruleset = ruleset.add_rule(NetPort::new(rule.port, access))?;
     }
     match ruleset.restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),

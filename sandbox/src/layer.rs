@@ -69,6 +69,10 @@ impl Layers {
     }
 }
 
+/// The one layer around an app that another program makes: netd.
+#[cfg(feature = "layer-switches")]
+const PACKET_FILTER: &str = "packet-filter";
+
 /// Which layers are on.
 #[cfg(feature = "layer-switches")]
 #[derive(Debug, Clone)]
@@ -100,7 +104,8 @@ impl Layers {
             let found = Self::ALL.into_iter().find(|layer| layer.name() == name);
             found.ok_or_else(|| LayersError::Unknown(name.clone()))
         };
-        let layers = Self { off: off.iter().map(layer_of).collect::<Result<_, _>>()? };
+        let own = off.iter().filter(|name| *name != PACKET_FILTER);
+        let layers = Self { off: own.map(layer_of).collect::<Result<_, _>>()? };
         // The kernel takes a filter or a Landlock domain from an unprivileged process only with it.
         if !layers.has(Layer::NoNewPrivs) && (layers.has(Layer::Landlock) || layers.has(Layer::Seccomp)) {
             return Err(LayersError::NeedsNoNewPrivs);

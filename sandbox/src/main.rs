@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::process::ExitCode;
 
-use nacre_sandbox::{LaunchSpec, MAX_SPEC_BYTES, Plan, REPORT_FD, SPEC_FD};
+use nacre_sandbox::{LaunchSpec, MAX_SPEC_BYTES, NETWORK_FD, Plan, REPORT_FD, SPEC_FD};
 use nacre_sys::inherited;
 
 fn main() -> ExitCode {
@@ -22,8 +22,11 @@ fn main() -> ExitCode {
 }
 
 fn launch() -> Result<Infallible, Box<dyn Error>> {
+    // Before anything is opened here: the number could become that of another descriptor. Whether it has to be
+    // there, the description says.
+    let network = inherited::take(NETWORK_FD).ok();
     let spec = read_spec()?;
-    Ok(Plan::new(&spec)?.prepare()?.seal()?.execute()?)
+    Ok(Plan::new(&spec)?.prepare(network)?.seal()?.execute()?)
 }
 
 fn read_spec() -> Result<LaunchSpec, Box<dyn Error>> {

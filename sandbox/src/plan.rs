@@ -7,7 +7,9 @@ use crate::INSIDE_ID;
 use crate::layer::{Layer, Layers, LayersError};
 use crate::sealed::Program;
 use crate::spec::LaunchSpec;
-use crate::step::{Access, Devices, Execute, FileRule, Mount, Namespace, Source, Step, Write};
+use crate::step::{
+    Access, Devices, Execute, FileRule, Mount, Namespace, PortRule, Source, Step, Usage, Write,
+};
 
 /// Lowest uid of an app. Below are the OS's own.
 const FIRST_APP_UID: u32 = 20_000;
@@ -140,10 +142,16 @@ fn prepare_steps(spec: &LaunchSpec, layers: &Layers) -> Vec<Step> {
         namespaces.push(Namespace::Mount);
     }
     if layers.has(Layer::Namespaces) {
-        namespaces.extend([Namespace::Network, Namespace::Ipc, Namespace::Uts, Namespace::Cgroup]);
+        if spec.network.is_none() {
+            namespaces.push(Namespace::Network);
+        }
+        namespaces.extend([Namespace::Ipc, Namespace::Uts, Namespace::Cgroup]);
     }
     if !namespaces.is_empty() {
         steps.push(Step::Unshare(namespaces));
+    }
+    if layers.has(Layer::Namespaces) && spec.network.is_some() {
+        steps.push(Step::JoinNetwork);
     }
     if layers.has(Layer::Pivot) {
         steps.push(Step::PrivateMounts);
@@ -152,7 +160,10 @@ fn prepare_steps(spec: &LaunchSpec, layers: &Layers) -> Vec<Step> {
     }
     if layers.has(Layer::Namespaces) {
         steps.push(Step::Hostname(spec.app.short().to_owned()));
-        steps.push(Step::Loopback);
+        // In one that was made for the app, it is up.
+        if spec.network.is_none() {
+            steps.push(Step::Loopback);
+        }
     }
     if layers.has(Layer::Rlimits) {
         steps.push(Step::OomScore(OOM_SCORE));
@@ -228,7 +239,7 @@ fn seal_steps(spec: &LaunchSpec, layers: &Layers, instructions: usize) -> Vec<St
         steps.push(Step::Check { expected });
     }
     if layers.has(Layer::Landlock) {
-        steps.push(Step::Landlock(file_rules(spec, layers)));
+        steps.push(Step::Landlock { files: file_rules(spec, layers), ports: port_rules(spec) });
     }
     if layers.has(Layer::Rlimits) {
         steps.push(Step::Rlimits { open_files: spec.open_files });
@@ -270,6 +281,14 @@ fn file_rules(spec: &LaunchSpec, layers: &Layers) -> Vec<FileRule> {
         rules.push(rule(place("/data", data), Access::Change));
     }
     rules
+}
+
+/// TCP ports. Without a network the app has nobody to connect to but itself, and not even that is allowed.
+fn port_rules(spec: &LaunchSpec) -> Vec<PortRule> {
+    let Some(network) = &spec.network else { return Vec::new() };
+    let rule = |usage| move |port: &u16| PortRule { port: *port, usage };
+    let bind = network.bind.iter().map(rule(Usage::Bind));
+    bind.chain(network.connect.iter().map(rule(Usage::Connect))).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::spec::NetworkSpec;
 
 fn spec() -> LaunchSpec {
     LaunchSpec {
@@ -17,15 +18,7 @@ fn spec() -> LaunchSpec {
     }
 }
 
-fn refusal(change: impl FnOnce(&mut LaunchSpec)) -> String {
-    let mut spec = spec();
-    change(&mut spec);
-    Plan::new(&spec).unwrap_err().to_string()
-}
-
-#[test]
-fn plan_with_every_layer_has_these_steps_in_this_order() {
-    let golden = "\
+const GOLDEN: &str = "\
 hold /proc of the OS
 unshare mount net ipc uts cgroup
 make mounts private
@@ -53,7 +46,37 @@ close descriptors from 3
 load filter of 3 instructions
 execute /app/bin/recorder
 ";
-    assert_eq!(Plan::new(&spec()).unwrap().to_string(), golden);
+
+fn refusal(change: impl FnOnce(&mut LaunchSpec)) -> String {
+    let mut spec = spec();
+    change(&mut spec);
+    Plan::new(&spec).unwrap_err().to_string()
+}
+
+#[test]
+fn plan_with_every_layer_has_these_steps_in_this_order() {
+    assert_eq!(Plan::new(&spec()).unwrap().to_string(), GOLDEN);
+}
+
+#[test]
+fn plan_with_a_network_joins_it_and_opens_its_ports_alone() {
+    let network = NetworkSpec { bind: vec![8080, 8081], connect: vec![443] };
+    let plan = Plan::new(&LaunchSpec { network: Some(network), ..spec() }).unwrap().to_string();
+    let expected = GOLDEN
+        .replace(
+            "unshare mount net ipc uts cgroup\n",
+            "unshare mount ipc uts cgroup\njoin the app's network namespace\n",
+        )
+        .replace("set up loopback\n", "")
+        .replace(" no tcp,", " bind tcp 8080, bind tcp 8081, connect to tcp 443, no other tcp,");
+    assert_eq!(plan, expected);
+}
+
+#[test]
+fn plan_with_a_network_but_no_tcp_ports_allows_no_tcp() {
+    let network = NetworkSpec { bind: vec![], connect: vec![] };
+    let plan = Plan::new(&LaunchSpec { network: Some(network), ..spec() }).unwrap().to_string();
+    assert!(plan.contains("join the app's network namespace") && plan.contains(", no tcp,"), "{plan}");
 }
 
 #[test]
@@ -155,6 +178,22 @@ mod switched {
             assert_eq!(missing.len(), changed, "{layer}: {missing:?}");
             assert!(gone.iter().all(|start| !left.lines().any(|line| line.starts_with(start))), "{layer}");
         }
+    }
+
+    #[test]
+    fn network_without_the_namespaces_is_that_of_the_os() {
+        let network = Some(NetworkSpec { bind: vec![80], connect: vec![] });
+        let layers_off = vec!["namespaces".to_owned()];
+        let plan = Plan::new(&LaunchSpec { network, layers_off, ..spec() }).unwrap().to_string();
+        assert!(
+            !plan.contains("join") && !plan.contains("loopback") && plan.contains("bind tcp 80"),
+            "{plan}"
+        );
+    }
+
+    #[test]
+    fn layer_of_netd_is_none_of_the_launchers() {
+        assert_eq!(plan(&["packet-filter"]).to_string(), GOLDEN);
     }
 
     #[test]

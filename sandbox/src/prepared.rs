@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use nacre_sys::{loopback, securebits};
 use nix::fcntl::{OFlag, open, openat};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, setgroups, sethostname, setresgid, setresuid, write};
 
@@ -24,15 +24,15 @@ pub struct Prepared {
 }
 
 impl Plan {
-    /// Goes through the steps that need root.
+    /// Goes through the steps that need root. `network` is the namespace that was made for an app which has one.
     ///
     /// # Errors
     ///
     /// [`LaunchError`] names the step that failed. The process is then good for nothing but to report it.
-    pub fn prepare(self) -> Result<Prepared, LaunchError> {
+    pub fn prepare(self, network: Option<OwnedFd>) -> Result<Prepared, LaunchError> {
         let proc = hold_proc().map_err(|cause| LaunchError::new(Step::HoldProc, cause))?;
         for step in self.prepare {
-            if let Err(cause) = prepare(&step, &proc) {
+            if let Err(cause) = prepare(&step, &proc, network.as_ref()) {
                 return Err(LaunchError::new(step, cause));
             }
         }
@@ -52,9 +52,12 @@ pub(crate) fn write_proc(proc: &OwnedFd, path: &str, text: &str) -> Result<(), B
     Ok(())
 }
 
-fn prepare(step: &Step, proc: &OwnedFd) -> Result<(), Box<dyn Error>> {
+fn prepare(step: &Step, proc: &OwnedFd, network: Option<&OwnedFd>) -> Result<(), Box<dyn Error>> {
     match step {
         Step::Unshare(namespaces) => unshare(flags_of(namespaces))?,
+        Step::JoinNetwork => {
+            setns(network.ok_or("none was handed over")?, CloneFlags::CLONE_NEWNET)?;
+        }
         Step::PrivateMounts => mounts::make_private()?,
         Step::Mount(mount) => mounts::mount(mount)?,
         Step::Pivot(root) => mounts::pivot(root)?,

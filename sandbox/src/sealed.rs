@@ -73,7 +73,7 @@ fn seal(step: &Step, proc: &OwnedFd, program: &Program) -> Result<(), Box<dyn Er
         Step::DropBounding => capabilities::drop_bounding()?,
         Step::DropCapabilities => capabilities::drop_all()?,
         Step::NoNewPrivs => prctl::set_no_new_privs()?,
-        Step::Landlock(rules) => access::restrict(rules)?,
+        Step::Landlock { files, ports } => access::restrict(files, ports)?,
         Step::Rlimits { open_files } => limits::set(*open_files)?,
         Step::Check { expected } => check::status(proc, expected)?,
         Step::CloseDescriptors => close_range::close_on_exec(3, None)?,

@@ -9,6 +9,8 @@ pub enum Step {
     HoldProc,
     /// Leave the OS's namespaces.
     Unshare(Vec<Namespace>),
+    /// Enter the network namespace that was made for the app.
+    JoinNetwork,
     /// Cut the mount namespace off from the OS's: nothing mounted here is seen there, or the reverse.
     PrivateMounts,
     /// Mount something.
@@ -40,8 +42,14 @@ pub enum Step {
     DropCapabilities,
     /// Set `no_new_privs`.
     NoNewPrivs,
-    /// Allow these accesses to files, no TCP, and no signals or abstract sockets across the border.
-    Landlock(Vec<FileRule>),
+    /// Allow these accesses to files, TCP with these ports only, and no signals or abstract sockets across the
+    /// border.
+    Landlock {
+        /// Folders.
+        files: Vec<FileRule>,
+        /// TCP ports.
+        ports: Vec<PortRule>,
+    },
     /// Set the rlimits.
     Rlimits {
         /// `RLIMIT_NOFILE`.
@@ -147,6 +155,24 @@ pub struct FileRule {
     pub access: Access,
 }
 
+/// A TCP port that may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortRule {
+    /// Its number.
+    pub port: u16,
+    /// For what.
+    pub usage: Usage,
+}
+
+/// What is allowed with a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Binding a socket to it, in order to listen.
+    Bind,
+    /// Connecting a socket to it, on whatever machine.
+    Connect,
+}
+
 /// What is allowed on files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -168,6 +194,7 @@ impl fmt::Display for Step {
                 f.write_str("unshare")?;
                 namespaces.iter().try_for_each(|namespace| write!(f, " {}", namespace.name()))
             }
+            Self::JoinNetwork => f.write_str("join the app's network namespace"),
             Self::PrivateMounts => f.write_str("make mounts private"),
             Self::Mount(mount) => mount.fmt(f),
             Self::Pivot(root) => write!(f, "pivot to {root}"),
@@ -183,10 +210,12 @@ impl fmt::Display for Step {
             Self::DropBounding => f.write_str("empty the bounding set"),
             Self::DropCapabilities => f.write_str("drop all capabilities"),
             Self::NoNewPrivs => f.write_str("set no_new_privs"),
-            Self::Landlock(rules) => {
+            Self::Landlock { files, ports } => {
                 f.write_str("restrict with landlock:")?;
-                rules.iter().try_for_each(|rule| write!(f, " {} {},", rule.access.name(), rule.path))?;
-                f.write_str(" no tcp, no signals or abstract sockets outwards")
+                files.iter().try_for_each(|rule| write!(f, " {} {},", rule.access.name(), rule.path))?;
+                ports.iter().try_for_each(|rule| write!(f, " {} tcp {},", rule.usage.name(), rule.port))?;
+                let other = if ports.is_empty() { "" } else { "other " };
+                write!(f, " no {other}tcp, no signals or abstract sockets outwards")
             }
             Self::Rlimits { open_files } => write!(f, "set rlimits, {open_files} open files"),
             Self::Check { expected } => {
@@ -229,6 +258,15 @@ impl Namespace {
             Self::Ipc => "ipc",
             Self::Uts => "uts",
             Self::Cgroup => "cgroup",
+        }
+    }
+}
+
+impl Usage {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bind => "bind",
+            Self::Connect => "connect to",
         }
     }
 }

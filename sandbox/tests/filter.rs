@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use nacre_seccomp_policy::{Arch, Options, compile};
+use nacre_seccomp_policy::{Arch, Network, Options, compile, compile_netd};
 use nacre_sys::seccomp;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
@@ -14,8 +14,11 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, setsocko
 use nix::unistd::{pipe, sethostname};
 
 /// Runs `body` in a thread of its own, which is all that the filter judges.
-fn under_the_filter<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
-    let filter = compile(Arch::X86_64, &Options::default()).unwrap();
+fn under_the_filter<T: Send + 'static>(network: Network, body: impl FnOnce() -> T + Send + 'static) -> T {
+    under(compile(Arch::X86_64, &Options { network, ..Options::default() }).unwrap(), body)
+}
+
+fn under<T: Send + 'static>(filter: Vec<u8>, body: impl FnOnce() -> T + Send + 'static) -> T {
     let confined = thread::spawn(move || {
         let (instructions, rest) = filter.as_chunks();
         assert!(rest.is_empty());
@@ -32,7 +35,7 @@ fn open_socket(family: AddressFamily, kind: SockType, protocol: Option<SockProto
 
 #[test]
 fn program_does_its_work_under_the_filter() {
-    let answer = under_the_filter(|| {
+    let answer = under_the_filter(Network::Present, || {
         let (reader, writer) = pipe().unwrap();
         nix::unistd::write(&writer, b"x").unwrap();
         nix::unistd::read(&reader, &mut [0; 1]).unwrap();
@@ -50,7 +53,7 @@ fn program_does_its_work_under_the_filter() {
 
 #[test]
 fn filtered_call_is_refused_with_eperm() {
-    let answers = under_the_filter(|| {
+    let answers = under_the_filter(Network::Present, || {
         let null = std::fs::File::open("/dev/null").unwrap();
         let raw = SockType::Raw;
         [
@@ -74,6 +77,43 @@ fn filtered_call_is_refused_with_eperm() {
     for (call, answer) in answers {
         assert_eq!(answer, Err(Errno::EPERM), "{call}");
     }
+}
+
+#[test]
+fn socket_of_the_network_is_refused_to_an_app_without_one() {
+    let answers = under_the_filter(Network::Absent, || {
+        let kinds = [SockType::Stream, SockType::Datagram];
+        let inet = kinds.map(|kind| open_socket(AddressFamily::Inet, kind, None));
+        (inet, kinds.map(|kind| open_socket(AddressFamily::Unix, kind, None)))
+    });
+    assert_eq!(answers, ([Err(Errno::EPERM); 2], [Ok(()); 2]));
+}
+
+#[test]
+fn netd_makes_udp_sockets_and_opens_no_file() {
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let answers = under(compile_netd(Arch::X86_64).unwrap(), move || {
+        let udp = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        setsockopt(&udp, sockopt::Broadcast, &true).unwrap();
+        let answers = [
+            ("tcp", open_socket(AddressFamily::Inet, SockType::Stream, None)),
+            ("netlink", open_socket(AddressFamily::Netlink, SockType::Raw, Some(SockProtocol::NetlinkRoute))),
+            ("unix", open_socket(AddressFamily::Unix, SockType::SeqPacket, None)),
+            ("reuse", setsockopt(&udp, sockopt::ReuseAddr, &true)),
+            ("open", std::fs::File::open("/dev/null").map(drop).map_err(of_io)),
+            ("read", nix::unistd::read(&null, &mut [0; 1]).map(drop)),
+            ("hostname", sethostname("x")),
+        ];
+        drop(udp);
+        answers
+    });
+    for (call, answer) in answers {
+        assert_eq!(answer, Err(Errno::EPERM), "{call}");
+    }
+}
+
+fn of_io(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or_default())
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! The launcher as appmgr starts it: descriptors 0 to 4, and one line on the last when a step fails.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
-use nacre_sandbox::LaunchSpec;
+use nacre_sandbox::{LaunchSpec, NetworkSpec};
+use nacre_sys::netns;
 use nacre_sys::spawn::{PidNamespace, SpawnRequest, spawn};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
@@ -25,15 +29,24 @@ fn spec() -> LaunchSpec {
     }
 }
 
-/// Starts the launcher with `bytes` as its description; what it reports, and how it ended.
-fn launch(bytes: &[u8]) -> (String, WaitStatus) {
+/// What came of a launch.
+struct Launched {
+    report: String,
+    output: String,
+    code: i32,
+}
+
+/// Starts the launcher with `bytes` as its description, and what else it is given.
+fn run(bytes: &[u8], network: Option<BorrowedFd<'_>>) -> Launched {
     let name = std::ffi::CString::new(env!("CARGO_BIN_EXE_sandbox")).unwrap();
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
     let mut description =
         File::from(nix::sys::memfd::memfd_create(c"spec", nix::sys::memfd::MFdFlags::MFD_CLOEXEC).unwrap());
     description.write_all(bytes).unwrap();
-    let (mut report, writer) = std::io::pipe().unwrap();
-    let fds = [null.as_fd(), null.as_fd(), null.as_fd(), description.as_fd(), writer.as_fd()];
+    let (mut report, report_in) = std::io::pipe().unwrap();
+    let (mut output, output_in) = std::io::pipe().unwrap();
+    let fds = [null.as_fd(), output_in.as_fd(), output_in.as_fd(), description.as_fd(), report_in.as_fd()];
+    let fds: Vec<_> = fds.into_iter().chain(network).collect();
     let child = spawn(&SpawnRequest {
         program: &name,
         argv: &[&name],
@@ -43,17 +56,27 @@ fn launch(bytes: &[u8]) -> (String, WaitStatus) {
         cgroup: None,
     })
     .unwrap();
-    drop(writer);
-    let mut text = String::new();
-    report.read_to_string(&mut text).unwrap();
-    let end = waitid(Id::PIDFd(child.pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap();
-    assert_eq!(end, WaitStatus::Exited(child.pid, 1));
-    (text, end)
+    drop((report_in, output_in));
+    let mut launched = Launched { report: String::new(), output: String::new(), code: -1 };
+    report.read_to_string(&mut launched.report).unwrap();
+    output.read_to_string(&mut launched.output).unwrap();
+    match waitid(Id::PIDFd(child.pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap() {
+        WaitStatus::Exited(_, code) => launched.code = code,
+        other => panic!("{other:?}: {}", launched.report),
+    }
+    launched
+}
+
+/// What the launcher reports of a launch that fails.
+fn launch(bytes: &[u8]) -> String {
+    let launched = run(bytes, None);
+    assert_eq!(launched.code, 1);
+    launched.report
 }
 
 #[test]
 fn description_that_is_not_cbor_is_reported_in_one_line() {
-    let (report, _) = launch(b"\xff\xff");
+    let report = launch(b"\xff\xff");
     assert!(report.starts_with("decode the launch description: "), "{report}");
     assert_eq!(report.matches('\n').count(), 1);
     assert!(report.ends_with('\n'));
@@ -61,7 +84,7 @@ fn description_that_is_not_cbor_is_reported_in_one_line() {
 
 #[test]
 fn description_that_is_too_long_is_reported() {
-    let (report, _) = launch(&vec![0; 70_000]);
+    let report = launch(&vec![0; 70_000]);
     assert_eq!(report, "decode the launch description: longer than 65536 bytes\n");
 }
 
@@ -69,7 +92,7 @@ fn description_that_is_too_long_is_reported() {
 fn control_characters_of_an_app_do_not_reach_the_report() {
     let mut spec = spec();
     spec.argv = vec!["/tmp/\u{1b}[2J\nfake line".to_owned()];
-    let (report, _) = launch(&spec.encode());
+    let report = launch(&spec.encode());
     assert_eq!(
         report,
         "plan the launch of org.nacre.test: the program `/tmp/?[2J?fake line` is not under /app/\n"
@@ -78,11 +101,82 @@ fn control_characters_of_an_app_do_not_reach_the_report() {
 
 #[test]
 fn step_that_fails_is_named_with_its_cause() {
-    let (report, _) = launch(&spec().encode());
+    let report = launch(&spec().encode());
     // Without root the first step fails, with it the first mount: nothing is there to be mounted.
     let expected = [
         "unshare mount net ipc uts cgroup: EPERM: Operation not permitted\n",
         "mount /nonexistent/root on /nonexistent/root nosuid,ro,nodev: No such file or directory (os error 2)\n",
     ];
     assert!(expected.contains(&report.as_str()), "{report}");
+}
+
+const NEEDS_ROOT: &str = "this test needs root: it makes namespaces and changes its uid";
+
+#[test]
+fn network_that_is_not_handed_over_is_missed() {
+    assert!(nix::unistd::geteuid().is_root(), "{NEEDS_ROOT}");
+    let network = Some(NetworkSpec { bind: vec![], connect: vec![] });
+    let report = launch(&LaunchSpec { network, ..spec() }.encode());
+    assert_eq!(report, "join the app's network namespace: none was handed over\n");
+    // Nor is any other descriptor taken for one.
+    let null = File::open("/dev/null").unwrap();
+    let network = Some(NetworkSpec { bind: vec![], connect: vec![] });
+    let report = run(&LaunchSpec { network, ..spec() }.encode(), Some(null.as_fd())).report;
+    assert_eq!(report, "join the app's network namespace: EINVAL: Invalid argument\n");
+}
+
+/// A tree with the program `programs/network.rs`, linked statically, and a launch of it.
+fn world(folder: &Path) -> LaunchSpec {
+    // The app's uid has to get there.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let root = folder.join("root");
+    for name in ["app/bin", "data", "tmp", "dev", "proc", "run"] {
+        fs::create_dir_all(root.join(name)).unwrap();
+    }
+    fs::write(root.join("run/nacre"), "").unwrap();
+    let program = root.join("app/bin/network");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/network.rs");
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--edition", "2024", "-Copt-level=s", "-Cpanic=abort", "-Ctarget-feature=+crt-static", "-o"]);
+    assert!(rustc.arg(&program).arg(source).status().expect("rustc").success());
+    let [dev, socket] = ["dev", "nacre.sock"].map(|name| folder.join(name));
+    fs::create_dir(&dev).unwrap();
+    fs::write(&socket, "").unwrap();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    LaunchSpec {
+        argv: vec!["/app/bin/network".to_owned()],
+        root: text(&root),
+        dev: text(&dev),
+        socket: text(&socket),
+        // One instruction, BPF_RET with SECCOMP_RET_ALLOW: it is not the filter that is tried here.
+        filter: vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f],
+        ..spec()
+    }
+}
+
+#[test]
+fn app_with_a_network_is_in_its_namespace_with_its_ports_alone() {
+    assert!(nix::unistd::geteuid().is_root(), "{NEEDS_ROOT}");
+    let folder = tempfile::tempdir().unwrap();
+    let spec = world(folder.path());
+    // As the app manager makes it: an app that listens on a low port needs no capability for it.
+    let namespace = netns::make(&[("net/ipv4/ip_unprivileged_port_start", "0")]).unwrap();
+    let network = NetworkSpec { bind: vec![80], connect: vec![80, 443] };
+    let with = run(
+        &LaunchSpec { network: Some(network), ..spec.clone() }.encode(),
+        Some(namespace.namespace.as_fd()),
+    );
+    assert_eq!(
+        (with.report.as_str(), with.code, with.output.as_str()),
+        (
+            "",
+            0,
+            "bind 80: done\nbind 8081: permission denied\nconnect 80: done\nconnect 443: connection refused\n\
+             connect 8081: permission denied\noutside: network unreachable\n"
+        )
+    );
+    // Without a network it gets a namespace of its own, whatever was handed over.
+    let without = run(&spec.encode(), Some(namespace.namespace.as_fd()));
+    assert_eq!((without.report.as_str(), without.code), ("", 0));
+    assert_eq!(without.output.matches("permission denied").count(), 6, "{}", without.output);
 }

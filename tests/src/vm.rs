@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::process::{Child, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -20,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub struct Vm {
     child: Child,
     lines: Receiver<String>,
+    /// Ports of the device, and where on this machine they are reached.
+    forwards: Vec<(u16, SocketAddr)>,
     /// Everything it printed so far.
     pub transcript: Vec<String>,
 }
@@ -48,7 +51,33 @@ impl Vm {
                 }
             });
         }
-        Self { child, lines, transcript: Vec::new() }
+        Self { child, lines, forwards: Vec::new(), transcript: Vec::new() }
+    }
+
+    /// Boots an image, and forwards free ports of this machine to these TCP ports of the device;
+    /// [`Vm::address`] says which.
+    pub fn start_with_ports(image: &Image, ports: &[u16], options: &[&str]) -> Self {
+        let forwards: Vec<String> = ports.iter().map(|port| format!("--forward=0:{port}")).collect();
+        let forwards = forwards.iter().map(String::as_str);
+        let mut vm = Self::start(image, &forwards.chain(options.iter().copied()).collect::<Vec<_>>());
+        for port in ports {
+            let found = vm.wait_for(&format!(r"^notice: (\S+) leads to port {port} of the device \(tcp\)$"));
+            vm.forwards.push((*port, found[1].parse().expect("the notice has an address")));
+        }
+        vm
+    }
+
+    /// Where on this machine a port of the device is reached, which [`Vm::start_with_ports`] has forwarded.
+    pub fn address(&self, port: u16) -> SocketAddr {
+        self.forwards.iter().find(|(device, _)| *device == port).expect("the port is forwarded").1
+    }
+
+    /// Waits until a forwarded port answers: for the first time, or after a restart of the device once more.
+    pub fn wait_for_port(&mut self, port: u16) -> SocketAddr {
+        let address = self.address(port);
+        let dots = address.to_string().replace('.', r"\.");
+        self.wait_for(&format!("^notice: http://{dots}/ is open "));
+        address
     }
 
     /// Waits for a line that matches, and returns the groups of the match. Lines seen before don't count.

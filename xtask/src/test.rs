@@ -15,7 +15,7 @@ pub(crate) enum Extent {
 
 /// Sets up, checks, builds the demo image, and runs all tests.
 pub(crate) fn test(extent: Extent) -> Result<(), Failure> {
-    setup::set_up()?;
+    setup::set_up_with(&setup::BROWSER)?;
     check()?;
     build_image()?;
     if extent == Extent::Full {

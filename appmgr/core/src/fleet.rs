@@ -130,6 +130,9 @@ impl Fleet {
             Wish::Start if matches!(lifecycle.state(), State::Starting | State::Running { .. }) => {
                 return refuse(format!("{name} is running already"));
             }
+            Wish::Start if *lifecycle.state() == State::Waiting => {
+                return refuse(format!("{name} waits for the network, and starts by itself then"));
+            }
             Wish::Kill if !matches!(lifecycle.state(), State::Starting | State::Running { .. }) => {
                 return refuse(format!("{name} is not running"));
             }

@@ -2,6 +2,7 @@
 //!
 //! - [`lifecycle`]: one app from its package to its end; [`fleet`]: all of them, shutdown, failed boot;
 //! - [`peers`] and [`grants`]: what apps may ask of each other and of the OS;
+//! - [`network`]: netd, and when an app's network is there; [`ports`], [`wall_clock`];
 //! - [`log_ring`], [`log_intake`], [`log_line`]: lines from untrusted bytes, kept within a bound.
 #![forbid(unsafe_code)]
 
@@ -14,8 +15,11 @@ pub mod lifecycle;
 pub mod log_intake;
 pub mod log_line;
 pub mod log_ring;
+pub mod network;
 pub mod peers;
+pub mod ports;
 pub mod uptime;
+pub mod wall_clock;
 
 pub use fleet::AppIndex;
 pub use uptime::Uptime;

@@ -6,6 +6,8 @@
 //!    ▲                                        │  └─ Ended ──▶ Done | Failed
 //!    └── Ended ── Stopping ◀── Stop, Restart ─┘
 //! ```
+//!
+//! An app with a network passes through Waiting before each Starting, for as long as its network is not there.
 
 use std::time::Duration;
 
@@ -44,6 +46,10 @@ pub enum Event {
     Restart,
     /// A person wants it killed as if it had crashed.
     Kill,
+    /// Its network is there: it can be started.
+    NetworkUp,
+    /// Its network is not there. A run goes on; it is not started until it is.
+    NetworkDown,
     /// The device goes down: no app is started any more.
     Shutdown,
 }
@@ -66,6 +72,8 @@ pub enum Action {
 pub enum State {
     /// Down on request, or not started yet.
     Stopped,
+    /// To be started as soon as its network is there.
+    Waiting,
     /// Launched; the launcher has not handed over yet.
     Starting,
     /// Running in this process.
@@ -112,6 +120,8 @@ pub struct Lifecycle {
     since: Uptime,
     restarts: u32,
     last_end: Option<String>,
+    /// Whether it can be started, as far as the network goes.
+    network: bool,
     closing: bool,
 }
 
@@ -126,8 +136,15 @@ impl Lifecycle {
             since: now,
             restarts: 0,
             last_end: None,
+            network: true,
             closing: false,
         }
+    }
+
+    /// The same of an app that is started only once there is an [`Event::NetworkUp`].
+    #[must_use]
+    pub fn with_network(self) -> Self {
+        Self { network: false, ..self }
     }
 
     /// Where it is.
@@ -160,6 +177,7 @@ impl Lifecycle {
             State::Done => AppState::Done,
             State::Failed => AppState::Failed,
             State::Refused(_) => AppState::Refused,
+            State::Waiting => AppState::Waiting,
         }
     }
 
@@ -199,6 +217,8 @@ impl Lifecycle {
                 State::Starting | State::Running { .. } => vec![Action::KillGroup],
                 _ => vec![],
             },
+            Event::NetworkUp => self.network(true, now),
+            Event::NetworkDown => self.network(false, now),
             Event::Shutdown => {
                 self.closing = true;
                 self.stop(AfterStop::Down, now)
@@ -218,6 +238,10 @@ impl Lifecycle {
     }
 
     fn launch(&mut self, now: Uptime) -> Vec<Action> {
+        if !self.network {
+            self.enter(State::Waiting, now);
+            return vec![Action::Log("waiting for the network".into())];
+        }
         self.enter(State::Starting, now);
         vec![Action::Start]
     }
@@ -241,8 +265,13 @@ impl Lifecycle {
                 *then = AfterStop::Start;
                 vec![]
             }
-            State::Starting | State::Running { .. } | State::Refused(_) => vec![],
+            State::Waiting | State::Starting | State::Running { .. } | State::Refused(_) => vec![],
         }
+    }
+
+    fn network(&mut self, up: bool, now: Uptime) -> Vec<Action> {
+        self.network = up;
+        if up && self.state == State::Waiting { self.launch(now) } else { vec![] }
     }
 
     fn stop(&mut self, then: AfterStop, now: Uptime) -> Vec<Action> {
@@ -262,13 +291,15 @@ impl Lifecycle {
                 vec![]
             }
             State::Refused(_) => vec![],
-            State::Stopped | State::Backoff { .. } | State::Done | State::Failed => match then {
-                AfterStop::Start => self.start(now),
-                AfterStop::Down => {
-                    self.enter(State::Stopped, now);
-                    vec![]
+            State::Stopped | State::Waiting | State::Backoff { .. } | State::Done | State::Failed => {
+                match then {
+                    AfterStop::Start => self.start(now),
+                    AfterStop::Down => {
+                        self.enter(State::Stopped, now);
+                        vec![]
+                    }
                 }
-            },
+            }
         }
     }
 

@@ -141,6 +141,36 @@ fn refused_package_is_never_started() {
     assert_eq!(app.app_state(), AppState::Refused);
 }
 
+#[test]
+fn app_with_a_network_waits_for_it_before_each_start() {
+    let mut app = app(RestartPolicy::Always).with_network();
+    assert_eq!(app.step(Event::Start, at(0)), log("waiting for the network"));
+    assert_eq!((app.app_state(), app.has_process(), app.deadline()), (AppState::Waiting, false, None));
+    assert_eq!(app.step(Event::Start, at(1)), []);
+    assert_eq!(app.step(Event::Restart, at(1)), []);
+    assert_eq!(app.step(Event::NetworkUp, at(2)), [Action::Start]);
+    app.step(Event::Started { pid: 7 }, at(3));
+    // A run goes on without it; the next one does not begin.
+    assert_eq!(app.step(Event::NetworkDown, at(4)), []);
+    assert_eq!(app.app_state(), AppState::Running);
+    app.step(Event::Ended(End::Exited(1)), at(5));
+    let due = app.deadline().unwrap();
+    assert_eq!(app.step(Event::Timer, due), log("waiting for the network"));
+    assert_eq!(app.step(Event::Stop, due), []);
+    assert_eq!(app.app_state(), AppState::Stopped);
+    assert_eq!(app.step(Event::NetworkUp, due), [], "a person has stopped it");
+    assert_eq!(app.step(Event::Start, due), [Action::Start]);
+}
+
+#[test]
+fn shutdown_of_an_app_that_waits_leaves_nothing_to_do() {
+    let mut app = app(RestartPolicy::Always).with_network();
+    app.step(Event::Start, at(0));
+    assert_eq!(app.step(Event::Shutdown, at(1)), []);
+    assert_eq!(app.app_state(), AppState::Stopped);
+    assert_eq!(app.step(Event::NetworkUp, at(2)), []);
+}
+
 #[derive(Debug, Clone)]
 enum Move {
     Ask(Event),
@@ -168,6 +198,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
             Just(Event::Stop),
             Just(Event::Restart),
             Just(Event::Kill),
+            Just(Event::NetworkUp),
+            Just(Event::NetworkDown),
         ].prop_map(Move::Ask),
     ];
     prop::collection::vec(step, 0..120)
@@ -179,6 +211,7 @@ struct World {
     now: Uptime,
     process: bool,
     asked: bool,
+    network: bool,
     restarts: Vec<Uptime>,
     restart: Restart,
 }
@@ -186,10 +219,15 @@ struct World {
 impl World {
     fn new(restart: Restart) -> Self {
         let app = Lifecycle::new("app", &restart, at(0));
-        Self { app, now: at(0), process: false, asked: false, restarts: vec![], restart }
+        Self { app, now: at(0), process: false, asked: false, network: true, restarts: vec![], restart }
     }
 
     fn step(&mut self, event: Event) {
+        match event {
+            Event::NetworkUp => self.network = true,
+            Event::NetworkDown => self.network = false,
+            _ => {}
+        }
         let by_person = matches!(event, Event::Start | Event::Restart) || self.asked;
         if matches!(event, Event::Restart | Event::Start) {
             self.asked = true;
@@ -203,6 +241,7 @@ impl World {
             match action {
                 Action::Start => {
                     assert!(!self.process, "two starts without an end between");
+                    assert!(self.network, "a start without its network");
                     self.process = true;
                     if matches!(before, State::Backoff { .. }) && !by_person {
                         self.restarts.push(self.now);
@@ -225,6 +264,7 @@ impl World {
 
     fn check(&self) {
         assert_eq!(self.app.has_process(), self.process);
+        assert!(!(self.network && *self.app.state() == State::Waiting), "nothing to wait for");
         if let State::Backoff { until } = *self.app.state() {
             let pause = until.since(self.app.since());
             let (min, max) = (self.restart.backoff_min_ms.into(), self.restart.backoff_max_ms.into());

@@ -82,6 +82,9 @@ impl Daemon {
         let outcome = match request.ask {
             Ask::Stats => self
                 .granted(app, SystemGrant::Stats, |daemon| Outcome::Stats(daemon.stats.read(clock::now()))),
+            Ask::Device => {
+                self.granted(app, SystemGrant::Stats, |daemon| Outcome::Device(daemon.describe_device()))
+            }
             Ask::AppsStatus => self
                 .granted(app, SystemGrant::AppsStatus, |daemon| Outcome::Apps(daemon.statuses(clock::now()))),
             Ask::Call { to, payload } => match self.call(waiter, app, &to, payload) {
@@ -177,7 +180,7 @@ impl Daemon {
         self.reply_all(replies);
     }
 
-    fn note_denial(&mut self, app: AppIndex, text: &str) {
+    pub(crate) fn note_denial(&mut self, app: AppIndex, text: &str) {
         let Some(slot) = self.slots.get_mut(app.0) else { return };
         if slot.denials.len() < MOST_DENIALS && !slot.denials.iter().any(|denial| denial == text) {
             slot.denials.push(text.to_owned());
@@ -186,7 +189,7 @@ impl Daemon {
     }
 
     /// A line about an app's behaviour, out of its own budget: it cannot fill the log by misbehaving.
-    fn complain(&mut self, app: AppIndex, text: &str) {
+    pub(crate) fn complain(&mut self, app: AppIndex, text: &str) {
         let now = clock::now();
         let Some(slot) = self.slots.get_mut(app.0) else { return };
         if slot.budget.pause_until(now).is_none() {

@@ -8,6 +8,7 @@ use nacre_appmgr_core::fleet::AppIndex;
 use nacre_appmgr_core::lifecycle::Event;
 use nacre_appmgr_core::log_intake::RATE;
 
+use crate::app_network::AppNetwork;
 use crate::cause_chain::CauseChain;
 use crate::clock;
 use crate::daemon::Daemon;
@@ -22,7 +23,8 @@ impl Daemon {
         let Some(slot) = self.slots.get_mut(app.0) else { return };
         let Some(installed) = &slot.installed else { return };
         let oom_kills = installed.cgroup.oom_kills();
-        match launch(&installed.spec, &installed.cgroup) {
+        let network = installed.network.as_ref().map(AppNetwork::namespace);
+        match launch(&installed.spec, network, &installed.cgroup) {
             Ok(launched) => {
                 slot.slowed = false;
                 slot.denials = Vec::new();

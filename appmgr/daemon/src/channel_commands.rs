@@ -91,7 +91,7 @@ impl Daemon {
         let source = match app {
             None => None,
             // Not an app, and yet a source of lines.
-            Some("appmgr") => Some("appmgr".to_owned()),
+            Some(name @ ("appmgr" | "netd")) => Some(name.to_owned()),
             Some(name) => match self.fleet.find(name) {
                 Ok(index) => self.fleet.get(index).map(|(id, _)| id.to_string()),
                 Err(error) => return self.answer(session, id, refusal(error)),

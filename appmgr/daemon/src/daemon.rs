@@ -7,8 +7,9 @@ use nacre_appmgr_core::Uptime;
 use nacre_appmgr_core::fleet::{AppIndex, Fleet, Order};
 use nacre_appmgr_core::lifecycle::{Action, Event};
 use nacre_appmgr_core::log_line::printable;
+use nacre_appmgr_core::network::Event as NetworkEvent;
 use nacre_appmgr_core::peers::Broker;
-use nacre_wire::status::AppStatus;
+use nacre_wire::status::{AppStatus, Device};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
@@ -20,6 +21,7 @@ use crate::device_channel::Channel;
 use crate::event_loop::{EventLoop, Source};
 use crate::image::Image;
 use crate::log::Log;
+use crate::network_service::NetworkService;
 use crate::slot::Slot;
 use crate::stats::StatsReader;
 
@@ -38,6 +40,7 @@ pub(crate) struct Daemon {
     pub(crate) connections: Connections,
     pub(crate) channel: Option<Channel>,
     pub(crate) stats: StatsReader,
+    pub(crate) network: NetworkService,
 }
 
 impl Daemon {
@@ -49,6 +52,7 @@ impl Daemon {
             self.perform(due);
             let expired = self.broker.expire(now);
             self.reply_all(expired);
+            self.network_event(NetworkEvent::Timer);
             self.resume_outputs(now);
             if self.fleet.is_down() {
                 self.log.own("all apps are stopped");
@@ -68,7 +72,8 @@ impl Daemon {
     fn next_deadline(&self, now: Uptime) -> Option<Uptime> {
         let behind = self.channel.as_ref().is_some_and(Channel::is_behind);
         let paused = self.slots.iter().filter_map(|slot| slot.paused_until).min();
-        [behind.then_some(now), self.fleet.deadline(), self.broker.deadline(), paused]
+        let network = self.network.state.deadline();
+        [behind.then_some(now), self.fleet.deadline(), self.broker.deadline(), network, paused]
             .into_iter()
             .flatten()
             .min()
@@ -84,12 +89,16 @@ impl Daemon {
             Source::Process(app) => self.reap(app),
             Source::Report(app) => self.read_report(app),
             Source::Output(app, pipe) => self.read_output(app, pipe),
+            Source::Netd => self.read_netd(),
+            Source::NetdProcess => self.reap_netd(),
+            Source::NetdOutput => self.read_netd_output(),
         }
     }
 
     fn take_signals(&mut self) {
         while let Ok(Some(_)) = self.signals.read_signal() {
             self.log.own("going down: all apps are stopped");
+            self.network_event(NetworkEvent::Shutdown);
             let orders = self.fleet.shut_down(clock::now());
             self.perform(orders);
         }
@@ -142,6 +151,18 @@ impl Daemon {
     pub(crate) fn statuses(&self, now: Uptime) -> Vec<AppStatus> {
         let each = self.fleet.iter().zip(&self.slots);
         each.map(|((_, _, lifecycle), slot)| slot.status(lifecycle, now)).collect()
+    }
+
+    /// What a person may want to know first.
+    pub(crate) fn describe_device(&self) -> Device {
+        let info = &self.image.info;
+        Device {
+            image: info.image.clone(),
+            version: info.version.clone(),
+            board: info.board.clone(),
+            development: info.development,
+            address: self.network.state.address(),
+        }
     }
 
     /// Asks PID 1 for the end: SIGTERM reboots, SIGUSR1 powers off.

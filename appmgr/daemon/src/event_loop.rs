@@ -25,6 +25,12 @@ pub(crate) enum Source {
     Report(AppIndex),
     /// Standard output (0) or standard error (1) of an app.
     Output(AppIndex, usize),
+    /// netd's end of the socket pair.
+    Netd,
+    /// The process of netd.
+    NetdProcess,
+    /// Standard output and error of netd.
+    NetdOutput,
 }
 
 /// What to wait for.
@@ -112,6 +118,9 @@ fn pack(source: Source) -> u64 {
         Source::Report(app) => (5, index(app)),
         Source::Output(app, 0) => (6, index(app)),
         Source::Output(app, _) => (7, index(app)),
+        Source::Netd => (8, 0),
+        Source::NetdProcess => (9, 0),
+        Source::NetdOutput => (10, 0),
     };
     kind << NUMBER_BITS | (number & ((1 << NUMBER_BITS) - 1))
 }
@@ -128,6 +137,9 @@ fn unpack(data: u64) -> Option<Source> {
         5 => Source::Report(app),
         6 => Source::Output(app, 0),
         7 => Source::Output(app, 1),
+        8 => Source::Netd,
+        9 => Source::NetdProcess,
+        10 => Source::NetdOutput,
         _ => return None,
     })
 }
@@ -151,6 +163,9 @@ mod tests {
             Source::Report(app),
             Source::Output(app, 0),
             Source::Output(app, 1),
+            Source::Netd,
+            Source::NetdProcess,
+            Source::NetdOutput,
         ] {
             assert_eq!(unpack(pack(source)), Some(source));
         }

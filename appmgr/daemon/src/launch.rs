@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, PipeReader, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nacre_sandbox::LaunchSpec;
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use crate::app_network;
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::package_store::Package;
 use crate::paths::Paths;
@@ -67,7 +68,7 @@ pub(crate) fn describe(
         open_files: manifest.limits.open_files,
         filter: package.filter.clone(),
         layers_off: layers_off.to_vec(),
-        network: None,
+        network: manifest.network.as_ref().map(app_network::describe),
     }
 }
 
@@ -84,19 +85,26 @@ pub(crate) fn seal(spec: &LaunchSpec) -> Result<OwnedFd, LaunchError> {
     Ok(file.into())
 }
 
-/// Starts the launcher as process 1 of a new PID namespace, in the app's cgroup.
-pub(crate) fn launch(spec: &OwnedFd, cgroup: &Cgroup) -> Result<Launched, LaunchError> {
+/// Starts the launcher as process 1 of a new PID namespace, in the app's cgroup. `network` is the app's network
+/// namespace, if it has one of its own.
+pub(crate) fn launch(
+    spec: &OwnedFd,
+    network: Option<BorrowedFd<'_>>,
+    cgroup: &Cgroup,
+) -> Result<Launched, LaunchError> {
     // Its writer is dropped at once: standard input is at its end.
     let (stdin, _) = io::pipe().map_err(LaunchError::Pipe)?;
     let (stdout, stdout_in) = output_pipe()?;
     let (stderr, stderr_in) = output_pipe()?;
     let (report, report_in) = output_pipe()?;
     let group = cgroup.open()?;
+    let fds = [stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd(), spec.as_fd(), report_in.as_fd()];
+    let fds: Vec<BorrowedFd<'_>> = fds.into_iter().chain(network).collect();
     let spawned = spawn(&SpawnRequest {
         program: LAUNCHER,
         argv: &[LAUNCHER],
         env: &[],
-        fds: &[stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd(), spec.as_fd(), report_in.as_fd()],
+        fds: &fds,
         pid_namespace: PidNamespace::New,
         cgroup: Some(group.as_fd()),
     })?;
@@ -104,7 +112,7 @@ pub(crate) fn launch(spec: &OwnedFd, cgroup: &Cgroup) -> Result<Launched, Launch
 }
 
 /// A small pipe that is read without blocking and written with blocking.
-fn output_pipe() -> Result<(PipeReader, io::PipeWriter), LaunchError> {
+pub(crate) fn output_pipe() -> Result<(PipeReader, io::PipeWriter), LaunchError> {
     let pipe_error = |errno: Errno| LaunchError::Pipe(errno.into());
     let (reader, writer) = io::pipe().map_err(LaunchError::Pipe)?;
     fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(pipe_error)?;

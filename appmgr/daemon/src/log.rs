@@ -13,7 +13,7 @@ use crate::clock;
 const RING_BYTES: usize = 24 * 1024;
 
 /// Names under which the OS itself speaks on the console.
-const OWN_NAMES: [&str; 3] = ["appmgr", "init", "kernel"];
+const OWN_NAMES: [&str; 4] = ["appmgr", "init", "kernel", "netd"];
 
 /// The last label of an app's id, or all of it where that could be taken for the OS.
 fn shown(source: &str) -> &str {

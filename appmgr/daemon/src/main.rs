@@ -4,6 +4,7 @@
 //! `nacre-appmgr-core`. After SIGTERM it stops all apps and exits with 0.
 #![forbid(unsafe_code)]
 
+mod app_network;
 mod app_requests;
 mod app_runs;
 mod app_socket;
@@ -20,6 +21,8 @@ mod image;
 mod launch;
 mod log;
 mod log_capture;
+mod netd;
+mod network_service;
 mod package_mount;
 mod package_store;
 mod paths;

@@ -96,14 +96,7 @@ impl Process {
 
     /// How it ended, once it has. `oom_kills` is the group's count now.
     pub(crate) fn end(&mut self, oom_kills: impl Fn() -> u64) -> Option<End> {
-        let status = waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
-        let end = match status {
-            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => return None,
-            Ok(WaitStatus::Exited(_, code)) => End::Exited(code),
-            Ok(WaitStatus::Signaled(_, signal, _)) => End::Signalled(signal as i32),
-            // The process is gone and its status is lost: nothing better is known.
-            Ok(_) | Err(_) => End::Signalled(0),
-        };
+        let end = end_of(&self.pidfd)?;
         // The rest of a report that came with the end: at most its text and the end of the pipe.
         for _ in 0..3 {
             self.hand_over();
@@ -119,6 +112,17 @@ impl Process {
             return Some(End::OutOfMemory);
         }
         Some(if self.terminated { End::Signalled(Signal::SIGTERM as i32) } else { end })
+    }
+}
+
+/// How a child process ended, once it has.
+pub(crate) fn end_of(pidfd: &OwnedFd) -> Option<End> {
+    match waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
+        Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => None,
+        Ok(WaitStatus::Exited(_, code)) => Some(End::Exited(code)),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Some(End::Signalled(signal as i32)),
+        // The process is gone and its status is lost: nothing better is known.
+        Ok(_) | Err(_) => Some(End::Signalled(0)),
     }
 }
 

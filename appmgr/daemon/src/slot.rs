@@ -13,6 +13,7 @@ use nacre_manifest::device::SystemGrant;
 use nacre_wire::message::MAX_STATUS_TEXT;
 use nacre_wire::status::AppStatus;
 
+use crate::app_network::AppNetwork;
 use crate::cgroup::Cgroup;
 use crate::process::Process;
 
@@ -22,6 +23,7 @@ pub(crate) struct Installed {
     pub(crate) cgroup: Cgroup,
     /// The sealed launch description.
     pub(crate) spec: OwnedFd,
+    pub(crate) network: Option<AppNetwork>,
 }
 
 /// One app.
@@ -67,6 +69,11 @@ impl Slot {
     /// How others see it.
     pub(crate) fn party(&self, index: AppIndex) -> Party<'_> {
         Party { index, id: &self.id, peers: &self.peers }
+    }
+
+    /// Whether it has a network of its own.
+    pub(crate) fn has_network(&self) -> bool {
+        self.installed.as_ref().is_some_and(|installed| installed.network.is_some())
     }
 
     /// Its state for apps and clients.

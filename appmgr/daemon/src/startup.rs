@@ -11,6 +11,7 @@ use nacre_appmgr_core::critical::{Found, boot_failures};
 use nacre_appmgr_core::fleet::{AppIndex, Fleet};
 use nacre_appmgr_core::lifecycle::{Event, Lifecycle};
 use nacre_appmgr_core::peers::Broker;
+use nacre_appmgr_core::ports::Ports;
 use nacre_manifest::component::ComponentId;
 use nacre_manifest::device::{Restart, RestartPolicy};
 use nacre_wire::message::MAX_APPS;
@@ -18,6 +19,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::app_network::{AppNetwork, MakeNetworkError};
 use crate::app_socket::{Connections, Listener};
 use crate::cause_chain::CauseChain;
 use crate::cgroup::{self, Cgroup, CgroupError};
@@ -30,6 +32,7 @@ use crate::event_loop::{EventLoop, Interest, Source};
 use crate::image::{Image, LoadImageError};
 use crate::launch::{self, LaunchError};
 use crate::log::Log;
+use crate::network_service::NetworkService;
 use crate::package_mount::{MountImageError, mount_image};
 use crate::package_store::{self, OpenPackageError, Package};
 use crate::paths::Paths;
@@ -50,6 +53,9 @@ pub(crate) enum StartError {
     Cgroups(#[source] CgroupError),
     #[error(transparent)]
     Devices(#[from] MakeDevicesError),
+    /// Whatever it did next would be done in an app's network.
+    #[error("make an app's network")]
+    Network(#[source] MakeNetworkError),
 }
 
 /// Why an app is not started.
@@ -71,6 +77,8 @@ enum InstallError {
     Image(#[from] MountImageError),
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Network(#[from] MakeNetworkError),
 }
 
 impl Daemon {
@@ -107,13 +115,14 @@ impl Daemon {
             connections: Connections::default(),
             channel,
             stats: StatsReader::default(),
+            network: NetworkService::new(paths.cgroups.join("netd"), clock::now()),
         };
-        daemon.install_all(&paths, &groups);
+        daemon.install_all(&paths, &groups)?;
         Ok(daemon)
     }
 
     /// Opens every package, refuses what is not good, says whether the boot has failed, and starts the rest.
-    fn install_all(&mut self, paths: &Paths, groups: &Path) {
+    fn install_all(&mut self, paths: &Paths, groups: &Path) -> Result<(), StartError> {
         let apps = match package_store::scan(&paths.packages) {
             Ok((apps, others)) => {
                 for name in others {
@@ -129,6 +138,7 @@ impl Daemon {
         };
         let mut uids = self.load_uids(paths, &apps);
         let mut rollback_indices = Vec::new();
+        let mut ports = Ports::default();
         for (at, id) in apps.into_iter().enumerate() {
             let now = clock::now();
             let mut slot = Slot::new(id.clone(), now);
@@ -137,9 +147,12 @@ impl Daemon {
                 Ok(package_store::open(&paths.packages.join(id.as_str()), &id, &self.image.app_keys)?)
             });
             let restart = opened.as_ref().map_or(NO_RESTART, |package| package.manifest.restart);
-            let index = self.fleet.add(id.clone(), Lifecycle::new(id.short(), &restart, now));
+            let lifecycle = Lifecycle::new(id.short(), &restart, now);
+            let networked = opened.as_ref().is_ok_and(|package| package.manifest.network.is_some());
+            let lifecycle = if networked { lifecycle.with_network() } else { lifecycle };
+            let index = self.fleet.add(id.clone(), lifecycle);
             let installed = opened.and_then(|package| {
-                let installed = self.install(&package, &mut uids, index, paths, groups)?;
+                let installed = self.install(&package, &mut uids, &mut ports, index, paths, groups)?;
                 Ok((package, installed))
             });
             match installed {
@@ -151,6 +164,9 @@ impl Daemon {
                     slot.installed = Some(installed);
                     self.slots.push(slot);
                 }
+                Err(InstallError::Network(error)) if error.is_fatal() => {
+                    return Err(StartError::Network(error));
+                }
                 Err(error) => {
                     rollback_indices.push(None);
                     self.slots.push(slot);
@@ -160,20 +176,26 @@ impl Daemon {
             }
         }
         self.check_critical(&rollback_indices);
+        let networks = self.slots.iter().enumerate().filter(|(_, slot)| slot.has_network());
+        self.begin_network(networks.map(|(at, _)| AppIndex(at)).collect());
         let orders = self.fleet.start_all(clock::now());
         self.perform(orders);
+        Ok(())
     }
 
     fn install(
         &mut self,
         package: &Package,
         uids: &mut UidTable,
+        ports: &mut Ports,
         index: AppIndex,
         paths: &Paths,
         groups: &Path,
     ) -> Result<Installed, InstallError> {
         let manifest = &package.manifest;
         let name = manifest.app.as_str();
+        let listen = manifest.network.as_ref().map_or(&[][..], |network| &network.listen);
+        ports.check(listen).map_err(MakeNetworkError::Port)?;
         let uid = match uids.get(&manifest.app) {
             Some(uid) => uid,
             None => {
@@ -190,8 +212,11 @@ impl Daemon {
         mount_image(package, &root)?;
         let cgroup = Cgroup::create(groups.join(name), &manifest.limits)?;
         let spec = launch::seal(&launch::describe(package, uid, &root, paths, &self.image.info.layers_off))?;
+        let network = manifest.network.as_ref();
+        let network = network.map(|network| AppNetwork::make(index, &manifest.app, network)).transpose()?;
+        ports.give(listen, &manifest.app);
         self.by_uid.insert(uid, index);
-        Ok(Installed { cgroup, spec })
+        Ok(Installed { cgroup, spec, network })
     }
 
     fn load_uids(&mut self, paths: &Paths, apps: &[ComponentId]) -> UidTable {

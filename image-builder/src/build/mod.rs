@@ -2,17 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use nacre_diag::Diagnostic;
 use nacre_manifest::app::{self, AppSource};
 use nacre_manifest::board::{self, Board};
-use nacre_manifest::device::{self, ImageInfo, PublicKey};
 use nacre_manifest::image::{self, ImageRecipe, Profile};
-use nacre_verify::digest::Digest;
-use nacre_verify::slot::{Contents, CriticalApp, Parts, Slot};
 
 use crate::cache::Cache;
-use crate::device_programs::{self, LayerSwitches};
 use crate::disk::{self, Layout};
 use crate::failure::{Exit, Failure, OrFail};
 use crate::interrupt::Interrupts;
@@ -20,16 +17,19 @@ use crate::kernel::shortest;
 use crate::keys::{KeyFolder, KeyStore, Role};
 use crate::output::Output;
 use crate::programs::Program;
-use crate::root_image::{self, RootFile};
-use crate::sizes::{FileSize, Sizes};
+use crate::sizes::Sizes;
 use crate::terminal::Terminal;
 use crate::toolchain::{Architecture, Toolchain};
 use crate::workspace::Workspace;
-use crate::{board_file, data_image, guid, kernel, slot};
+use crate::{board_file, data_image, kernel};
 
+mod apps;
 mod package;
+mod system;
 
-pub use package::Package;
+use apps::Apps;
+pub use package::{Package, Packer};
+use system::System;
 
 /// What is to be built.
 #[derive(Debug, Clone)]
@@ -59,6 +59,16 @@ struct Inputs {
     board: Board,
     board_text: String,
     apps: Vec<AppSource>,
+}
+
+/// What the parts of an image are built from and with.
+struct Site<'a> {
+    inputs: &'a Inputs,
+    keys: &'a KeyFolder,
+    toolchain: &'a Toolchain,
+    output: &'a Output,
+    scratch: &'a Path,
+    terminal: &'a Terminal,
 }
 
 /// Builds an image. Nothing is written to its place before everything is done.
@@ -91,38 +101,35 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
     let toolchain = Toolchain::find(architecture, &cache, workspace.root())?;
 
     let scratch = output.scratch()?;
-    let switches = if recipe.layers_off.is_empty() { LayerSwitches::Absent } else { LayerSwitches::Present };
-    let programs = scratch.join("programs");
-    let mut files = device_programs::build(&toolchain, &workspace, switches, &programs, terminal)?;
-    let packages = inputs
-        .apps
-        .iter()
-        .map(|app| Package::build(app, &toolchain, &app_key, &keys.set.app_keys(), &scratch, terminal))
-        .collect::<Result<Vec<_>, _>>()?;
-
-    // After the programs: mistakes in their sources show first, and the kernel may take minutes.
-    let kernel = kernel::build(&kernel_request, &cache, terminal, interrupts)?;
-
-    files.push(RootFile {
-        path: "/etc/nacre/image.cbor",
-        mode: 0o644,
-        content: device::encode(&inputs.image_info(&keys)),
+    let site = Site {
+        inputs: &inputs,
+        keys: &keys,
+        toolchain: &toolchain,
+        output: &output,
+        scratch: &scratch,
+        terminal,
+    };
+    let (system, apps) = std::thread::scope(|scope| {
+        let (compiled, apps_compiled) = mpsc::channel();
+        let site = &site;
+        let (cache, workspace, request, key) = (&cache, &workspace, &kernel_request, &os_key);
+        let system = scope.spawn(move || -> Result<Option<System>, Failure> {
+            let programs = system::programs(site, workspace)?;
+            // After all programs: mistakes in their sources show first, and the kernel may take minutes.
+            let Ok(()) = apps_compiled.recv() else { return Ok(None) };
+            let kernel = kernel::build(request, cache, terminal, interrupts)?;
+            System::assemble(site, programs, &kernel, key).map(Some)
+        });
+        let apps = Apps::build(site, &app_key, &layout, compiled);
+        (system.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), apps)
     });
-    let root = root_image::make(&files)?;
-    let contents = Contents { rootfs: &root, kernel: &kernel, device_tree: &[] };
-    let description = inputs.slot(architecture, Parts::of(&contents));
-    let (slot, slot_bytes) = slot::assemble(description, &contents, &keys, &os_key)?;
-
-    write(&output, "slot.img", &slot_bytes)?;
-    for package in &packages {
-        write(&output, &format!("{}.app", package.component), &package.archive)?;
-    }
+    let (system, Apps { packages, data }) = (system?, apps?);
+    let System { slot, bytes, files } = system
+        .ok_or_else(|| Failure::new(Exit::Internal, "the apps were built, but not the system around them"))?;
     write(&output, board_file::FILE_NAME, inputs.board_text.as_bytes())?;
-    write_disk(&output, &layout, &inputs, &packages, &slot_bytes, &scratch)?;
+    let disk = output.path().join("disk.img");
+    disk::write(&disk, &layout, &board.board, &recipe.image, &bytes, &data)?;
 
-    let mut files: Vec<FileSize> =
-        files.iter().map(|f| FileSize { path: f.path.to_owned(), bytes: length(&f.content) }).collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
     let sizes = Sizes {
         format: Sizes::FORMAT,
         image: recipe.image.clone(),
@@ -184,53 +191,12 @@ impl Inputs {
             }
         }
         let apps = problems.or(apps)?;
-        app::check_peers(&apps)?;
+        let mut problems = nacre_diag::Report::new();
+        for found in [app::check_peers(&apps), app::check_ports(&apps)] {
+            problems.append(found.err().unwrap_or_default());
+        }
+        let apps = problems.or(apps)?;
         Ok(Self { recipe, board, board_text, apps })
-    }
-
-    fn image_info(&self, keys: &KeyFolder) -> ImageInfo {
-        let critical = self.apps.iter().filter(|app| app.manifest.critical);
-        ImageInfo {
-            image: self.recipe.image.clone(),
-            version: self.recipe.version.clone(),
-            board: self.board.board.clone(),
-            development: self.recipe.profile == Profile::Development,
-            development_keys: keys.set.development,
-            app_keys: keys.set.app_keys().iter().map(|key| PublicKey(*key.as_bytes())).collect(),
-            critical: critical
-                .map(|app| device::CriticalApp {
-                    app: app.manifest.app.clone(),
-                    min_rollback_index: app.manifest.rollback_index,
-                })
-                .collect(),
-            layers_off: self.recipe.layers_off.clone(),
-            time_servers: Vec::new(),
-        }
-    }
-
-    fn slot(&self, architecture: &Architecture, parts: Parts) -> Slot {
-        let critical = self.apps.iter().filter(|app| app.manifest.critical);
-        Slot {
-            image: self.recipe.image.clone(),
-            version: self.recipe.version.clone(),
-            rollback_index: self.recipe.rollback_index,
-            profile: match self.recipe.profile {
-                Profile::Production => nacre_verify::target::Profile::Production,
-                Profile::Development => nacre_verify::target::Profile::Development,
-            },
-            board: self.board.board.clone(),
-            arch: architecture.signed,
-            slot_bytes: self.board.disk.slot_bytes,
-            parts,
-            arguments: self.board.cmdline.clone(),
-            critical: critical
-                .map(|app| CriticalApp {
-                    app: app.manifest.app.to_string(),
-                    min_rollback_index: app.manifest.rollback_index,
-                })
-                .collect(),
-            board_digest: Digest::of(self.board_text.as_bytes()),
-        }
     }
 }
 
@@ -263,26 +229,6 @@ fn open_keys(name: &str, profile: Profile, terminal: &Terminal) -> Result<KeyFol
         .hint("make keys of your own: nacre key new NAME, then nacre build --keys NAME"));
     }
     Ok(keys)
-}
-
-fn write_disk(
-    output: &Output,
-    layout: &Layout,
-    inputs: &Inputs,
-    packages: &[Package],
-    slot: &[u8],
-    scratch: &Path,
-) -> Result<(), Failure> {
-    let (board, image) = (&inputs.board.board, &inputs.recipe.image);
-    let folder = |path: &str, mode: u32| (path.to_owned(), data_image::Entry::Folder(mode));
-    let mut content = vec![folder("packages", 0o755), folder("apps", 0o755), folder("state", 0o700)];
-    for package in packages {
-        content.extend(package.on_data(scratch)?);
-    }
-    let data = scratch.join("data.img");
-    let uuid = guid::derive(board, image, "data-filesystem");
-    data_image::write(&data, layout.data_bytes, &uuid, &content, scratch)?;
-    disk::write(&output.path().join("disk.img"), layout, board, image, slot, &data)
 }
 
 fn write(output: &Output, name: &str, content: &[u8]) -> Result<(), Failure> {

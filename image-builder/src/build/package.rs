@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nacre_diag::{Diagnostic, Place};
 use nacre_manifest::app::{AppSource, BIN_FOLDER, Build};
-use nacre_manifest::device;
+use nacre_manifest::device::{self, Network};
 use nacre_verify::digest::Digest;
 use nacre_verify::key::{PublicKey, SigningKey};
 use nacre_verify::package::{self, Payload};
@@ -19,7 +19,7 @@ use crate::failure::{Exit, Failure, OrFail};
 use crate::progress::Step;
 use crate::sizes::{AppSize, FileSize};
 use crate::terminal::Terminal;
-use crate::toolchain::{Architecture, Job, Toolchain};
+use crate::toolchain::{Architecture, Job, Optimization, Toolchain};
 
 /// A signed app package.
 #[derive(Debug)]
@@ -35,19 +35,30 @@ pub struct Package {
     files: Vec<FileSize>,
 }
 
+/// What apps are built and signed with.
+#[derive(Debug)]
+pub struct Packer<'a> {
+    /// Compiles them.
+    pub toolchain: &'a Toolchain,
+    /// How.
+    pub optimization: Optimization,
+    /// Signs them.
+    pub key: &'a SigningKey,
+    /// The app keys of the image.
+    pub trusted: &'a [PublicKey],
+    /// A folder for what is needed on the way.
+    pub scratch: &'a Path,
+    /// Where the progress is shown.
+    pub terminal: &'a Terminal,
+}
+
 impl Package {
     /// Builds, packs and signs an app.
-    pub fn build(
-        app: &AppSource,
-        toolchain: &Toolchain,
-        key: &SigningKey,
-        trusted: &[PublicKey],
-        scratch: &Path,
-        terminal: &Terminal,
-    ) -> Result<Self, Failure> {
+    pub fn build(app: &AppSource, packer: &Packer) -> Result<Self, Failure> {
+        let toolchain = packer.toolchain;
         let id = app.manifest.app.as_str();
-        let scratch = scratch.join(id);
-        let mut files = compile(app, toolchain, &scratch, terminal)?;
+        let scratch = packer.scratch.join(id);
+        let mut files = compile(app, packer, &scratch)?;
         for (path, listed) in listed(app)? {
             if files.contains_key(&path) {
                 let what = format!("`files`: cargo makes `{path}` already");
@@ -59,6 +70,9 @@ impl Package {
             files.insert(path, listed);
         }
         check_program(app, toolchain.architecture, &files)?;
+        if app.manifest.network.as_ref().is_some_and(Network::has_names) {
+            files.insert(RESOLV_CONF.to_owned(), (false, resolv_conf()));
+        }
         let files: Vec<ImageFile> = files
             .into_iter()
             .map(|(path, (program, content))| ImageFile { path, program, content })
@@ -66,7 +80,7 @@ impl Package {
         fs::create_dir_all(&scratch)
             .or_fail(Exit::Internal, || format!("can't make `{}`", scratch.display()))?;
         let image = app_image::make(&files, &scratch)?;
-        let (signed, archive) = sign(app, toolchain, &image, key, trusted)?;
+        let (signed, archive) = sign(app, toolchain, &image, packer.key, packer.trusted)?;
         Ok(Self {
             component: id.to_owned(),
             version: app.manifest.version.clone(),
@@ -104,15 +118,19 @@ impl Package {
     }
 }
 
+/// The C library's resolver reads it (`resolv.conf(5)`).
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The OS answers what the app may ask, and nobody else can be asked.
+fn resolv_conf() -> Vec<u8> {
+    let router = std::net::Ipv4Addr::from(nacre_wire::net::ROUTER);
+    format!("nameserver {router}\n").into_bytes()
+}
+
 /// Path in the image to (is a program, content).
 type Files = BTreeMap<String, (bool, Vec<u8>)>;
 
-fn compile(
-    app: &AppSource,
-    toolchain: &Toolchain,
-    scratch: &Path,
-    terminal: &Terminal,
-) -> Result<Files, Failure> {
+fn compile(app: &AppSource, packer: &Packer, scratch: &Path) -> Result<Files, Failure> {
     let Build::Cargo { package } = &app.build else { return Ok(Files::new()) };
     if !app.folder.join("Cargo.toml").is_file() {
         let what = format!("`build: cargo`, but there is no Cargo.toml in `{}`", app.folder.display());
@@ -122,10 +140,11 @@ fn compile(
             .with_hint(hint)
             .into());
     }
-    let step = Step::begin(terminal, format!("building {}", app.manifest.app.short()));
+    let step = Step::begin(packer.terminal, format!("building {}", app.manifest.app.short()));
     let packages: Vec<&str> = package.iter().map(String::as_str).collect();
-    let job = Job { folder: &app.folder, packages: &packages, features: &[], locked: false };
-    let built: BTreeMap<String, PathBuf> = toolchain.build(&job, &scratch.join("bin"), &step)?;
+    let optimization = packer.optimization;
+    let job = Job { folder: &app.folder, packages: &packages, features: &[], locked: false, optimization };
+    let built: BTreeMap<String, PathBuf> = packer.toolchain.build(&job, &scratch.join("bin"), &step)?;
     built
         .into_iter()
         .map(|(name, path)| {
@@ -198,9 +217,13 @@ fn sign(
     trusted: &[PublicKey],
 ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let step = || format!("can't pack `{}`", app.manifest.app);
+    let network = match app.manifest.network {
+        None => nacre_seccomp_policy::Network::Absent,
+        Some(_) => nacre_seccomp_policy::Network::Present,
+    };
     let filter = nacre_seccomp_policy::compile(
         toolchain.architecture.policy,
-        &nacre_seccomp_policy::Options::default(),
+        &nacre_seccomp_policy::Options { network, ..nacre_seccomp_policy::Options::default() },
     )
     .or_fail(Exit::Internal, step)?;
     let mut payload = Payload {

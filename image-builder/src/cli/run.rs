@@ -1,8 +1,10 @@
 //! `nacre run`.
 
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nacre_manifest::board::Board;
 use nacre_verify::slot::SlotError;
 use regex::Regex;
 
@@ -13,8 +15,8 @@ use crate::inspect::partitions::ReadPartitionsError;
 use crate::inspect::trust;
 use crate::programs::find_executable;
 use crate::run::{
-    self, DiskState, Ended, Events, FolderLock, Notice, PrepareDiskError, Run, RunError, StartVmError,
-    VerifyDiskError,
+    self, ChoosePortsError, DiskState, Ended, Events, FolderLock, Forward, Network, Notice, PrepareDiskError,
+    Run, RunError, StartVmError, VerifyDiskError,
 };
 use crate::terminal::Terminal;
 
@@ -22,15 +24,26 @@ const EXAMPLES: &str = "Examples:
   nacre run out/demo-qemu-armv7
   nacre run out/demo-qemu-armv7 --expect 'reporter: ' --timeout 2m
   nacre run out/demo-qemu-armv7 --fresh --memory 16M
+  nacre run out/demo-qemu-armv7 --forward 8080:8080
+  nacre run out/demo-qemu-armv7 --forward 0.0.0.0:8080:80 --forward udp:5353:53
 
 The console goes to standard output, everything else to standard error. Ctrl-C
 ends the VM. The disk is kept in DIR/run between runs; it is made again when the
 built disk is another one. `nacre device` talks to the VM while it runs.
 
+The VM has a network card when an app of the image has `network`, or with
+--forward. It is behind QEMU's user network: it reaches what this machine
+reaches, and this machine's own services, those on 127.0.0.1 too, at 10.0.2.2.
+What an app may reach of it is up to its manifest, and the device's packet filter
+sees to it. Nobody reaches the device but through forwarded ports; they listen on
+127.0.0.1 unless another address stands before them, and port 0 is any that is
+free. A notice tells when a TCP port begins to answer. --offline leaves the card
+out.
+
 Exit codes beside those of every command: 0 when a line matched, when the device
 switched itself off, or when Ctrl-C ended a run without --expect; 69 when the
-image is refused; 75 at the timeout, when no line matched, or when the image is
-in use.";
+image is refused; 75 at the timeout, when no line matched, or when the image or
+a port is in use.";
 
 /// Arguments of `nacre run`.
 #[derive(Debug, clap::Args)]
@@ -50,6 +63,12 @@ pub struct Args {
     /// Begin with the disk as built; what was stored is lost.
     #[arg(long)]
     fresh: bool,
+    /// Lead a port of this machine to one of the device: 8080:80.
+    #[arg(long, value_name = "HOST:GUEST")]
+    forward: Vec<Forward>,
+    /// Run without network, whatever the image wants.
+    #[arg(long, conflicts_with = "forward")]
+    offline: bool,
     /// Root public key (PEM); without it, any of the key store.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
@@ -78,6 +97,10 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
         Failure::new(Exit::NotFound, format!("`{}` is not installed", board.qemu.program))
             .hint(format!("install it: apt-get install {}", board.qemu.package))
     })?;
+    let forwards = open_forwards(&args.forward, &board)?;
+    for (forward, _) in forwards.iter().zip(&args.forward).filter(|(forward, asked)| forward != asked) {
+        terminal.notice(&leads_to(forward));
+    }
     let settings = Run {
         dir: &args.dir,
         disk: &disk,
@@ -86,24 +109,29 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
         board_digest,
         roots: &trust.roots,
         memory_mib: args.memory.unwrap_or(board.memory_bytes >> 20),
+        network: if args.offline { Network::Offline } else { Network::Online(&forwards) },
         expect: args.expect.as_ref(),
         deadline: args.timeout.map(|limit| begin + limit),
     };
-    let mut said = false;
-    let ended = run::run(&settings, &events, &mut std::io::stdout().lock(), &mut |notice| match notice {
-        Notice::Verified { what, development_keys } if !said => {
-            said = true;
-            terminal.notice(&format!("verified {what}; starting it"));
-            if development_keys {
-                terminal.warning("signed with development keys, which protect nothing");
+    let mut told = Vec::new();
+    let ended = run::run(&settings, &events, &mut std::io::stdout().lock(), &mut |notice| {
+        // What is the same at each start is told once.
+        if !matches!(notice, Notice::Answers(_) | Notice::Restarts(_)) {
+            if told.contains(&notice) {
+                return;
             }
+            told.push(notice.clone());
         }
-        Notice::Verified { .. } => {}
-        Notice::Restarts(None) => terminal.notice("the device restarts; verifying slot a again"),
-        Notice::Restarts(Some(reason)) => terminal
-            .notice(&format!("the device restarts after a kernel panic ({reason}); verifying slot a again")),
+        tell(&notice, terminal);
     })
-    .map_err(|error| run_failure(error, &args.dir))?;
+    .map_err(|error| match error {
+        // Somebody may have taken a port since it was found free.
+        RunError::Start(StartVmError::Ended(_)) => match run::choose_ports(&forwards) {
+            Err(taken) => port_failure(taken),
+            Ok(_) => run_failure(error, &args.dir),
+        },
+        error => run_failure(error, &args.dir),
+    })?;
     let expected = |regex: &Regex| format!("no console line matched `{regex}`");
     match (ended, &args.expect) {
         (Ended::Matched, _) | (Ended::PoweredOff | Ended::Interrupted, None) => Ok(()),
@@ -119,6 +147,68 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
             Err(Failure::new(Exit::TryAgain, format!("{} before the run was interrupted", expected(regex))))
         }
     }
+}
+
+fn tell(notice: &Notice, terminal: &Terminal) {
+    match notice {
+        Notice::Verified { what, development_keys } => {
+            terminal.notice(&format!("verified {what}; starting it"));
+            if *development_keys {
+                terminal.warning("signed with development keys, which protect nothing");
+            }
+        }
+        Notice::NoCard => terminal.warning("the board has no network card: apps with `network` will wait"),
+        Notice::NoListener => {
+            terminal.warning("no app of the image has `network`: nothing will answer at forwarded ports");
+        }
+        Notice::Answers(forward) => terminal.notice(&format!(
+            "http://{}/ is open (port {} of the device)",
+            forward.address(),
+            forward.guest
+        )),
+        Notice::Restarts(None) => terminal.notice("the device restarts; verifying slot a again"),
+        Notice::Restarts(Some(reason)) => terminal
+            .notice(&format!("the device restarts after a kernel panic ({reason}); verifying slot a again")),
+    }
+}
+
+/// Finds the ports free, or says how to choose others.
+fn open_forwards(asked: &[Forward], board: &Board) -> Result<Vec<Forward>, Failure> {
+    if !asked.is_empty() && board.qemu.network_device.is_none() {
+        let what = format!("the board `{}` has no network card to forward ports to", board.board);
+        let hint =
+            "name one in its description, like `network-device: virtio-net-pci` under `qemu`, and build";
+        return Err(Failure::new(Exit::BadInput, what).hint(hint));
+    }
+    run::choose_ports(asked).map_err(port_failure)
+}
+
+fn port_failure(error: ChoosePortsError) -> Failure {
+    let other = |forward: Forward, port: u16| {
+        let host = SocketAddrV4::new(*forward.host.ip(), port);
+        format!("--forward {}", Forward { host, ..forward })
+    };
+    let (exit, hint) = match &error {
+        ChoosePortsError::Twice(_) => (Exit::Usage, "give each a port of its own".to_owned()),
+        ChoosePortsError::InUse(forward) => {
+            (Exit::TryAgain, format!("choose another, or any that is free: {}", other(*forward, 0)))
+        }
+        ChoosePortsError::Privileged(forward) => {
+            let higher = forward.host.port().saturating_add(8000);
+            (Exit::Refused, format!("choose one from 1024 on: {}", other(*forward, higher)))
+        }
+        ChoosePortsError::NotOurs(_) => {
+            (Exit::NotFound, "`ip address` lists those of this machine; 0.0.0.0 is all of them".to_owned())
+        }
+        ChoosePortsError::Io { .. } => return Failure::from_error(Exit::Internal, error),
+    };
+    Failure::from_error(exit, error).hint(hint)
+}
+
+/// What a forward with a port that was chosen here is.
+fn leads_to(forward: &Forward) -> String {
+    let (address, guest) = (forward.address(), forward.guest);
+    format!("{address} leads to port {guest} of the device ({})", forward.protocol)
 }
 
 fn find_board(dir: &Path) -> Result<PathBuf, Failure> {
@@ -230,6 +320,22 @@ mod tests {
         }
         for text in ["", "24", "M", "0M", "24K", "-1M", "99999999G", "18446744073709551615G"] {
             assert!(parse_memory(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn port_that_is_not_to_be_had_is_told_with_another() {
+        let forward = |text: &str| text.parse::<Forward>().unwrap();
+        for (error, exit, hint) in [
+            (ChoosePortsError::InUse(forward("0.0.0.0:80:1")), Exit::TryAgain, "--forward 0.0.0.0:0:1"),
+            (ChoosePortsError::Privileged(forward("udp:53:53")), Exit::Refused, "--forward udp:8053:53"),
+            (ChoosePortsError::Privileged(forward("80:8080")), Exit::Refused, "--forward 8080:8080"),
+        ] {
+            let report = port_failure(error).into_report();
+            let found = &report.entries()[0];
+            assert!(found.hints[0].ends_with(hint), "{found:?}");
+            assert!(found.causes.is_empty(), "{found:?}");
+            assert_eq!(report.exit_code(), exit);
         }
     }
 

@@ -75,7 +75,7 @@ pub fn app_json(app: &AppStatus) -> Value {
     json!({
         "app": app.app,
         "version": app.version,
-        "state": state(app.state),
+        "state": if app.state == AppState::Waiting { "waiting" } else { state(app.state) },
         "since_ms": app.since_ms,
         "restarts": app.restarts,
         "memory_kib": app.memory_kib,
@@ -109,6 +109,7 @@ fn state(state: AppState) -> &'static str {
         AppState::Done => "done",
         AppState::Failed => "failed",
         AppState::Refused => "refused",
+        AppState::Waiting => "waiting for the network",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nacre_manifest::device::{self, ImageInfo};
 use nacre_verify::key::PublicKey;
 use nacre_verify::key_set::KeySet;
 use nacre_verify::slot::{ENVELOPE_AREA_BYTES, EnvelopeArea, ReadAt, Slot};
@@ -10,6 +11,7 @@ use super::difference::Collector;
 use super::{bytes, squashfs, tree};
 use crate::inspect::claim;
 use crate::inspect::file::FileRange;
+use crate::inspect::root_files::IMAGE_INFO;
 
 /// One of the two.
 pub(super) struct SlotSide {
@@ -97,7 +99,10 @@ fn root(out: &mut Collector, a: (&SlotSide, &Slot), b: (&SlotSide, &Slot)) -> io
         }
         let start = out.len();
         match (squashfs::read(root_a), squashfs::read(root_b)) {
-            (Ok(files_a), Ok(files_b)) => tree::compare(out, &files_a, &files_b),
+            (Ok(files_a), Ok(files_b)) => {
+                image_infos(out, &files_a, &files_b);
+                tree::compare(out, &files_a, &files_b);
+            }
             (Err(error), _) | (_, Err(error)) => out.note("files", error.to_string()),
         }
         if out.len() == start {
@@ -112,6 +117,17 @@ fn root(out: &mut Collector, a: (&SlotSide, &Slot), b: (&SlotSide, &Slot)) -> io
         }
     });
     Ok(())
+}
+
+/// What the image says of itself beyond the slot's envelope.
+fn image_infos(out: &mut Collector, a: &tree::Tree, b: &tree::Tree) {
+    let read = |files: &tree::Tree| -> Option<ImageInfo> {
+        files.get(IMAGE_INFO).and_then(|file| device::decode(&file.content).ok())
+    };
+    if let (Some(a), Some(b)) = (read(a), read(b)) {
+        out.lists("time server", &a.time_servers, &b.time_servers);
+        out.lists("sandbox layer off", &a.layers_off, &b.layers_off);
+    }
 }
 
 fn hashed_parts(out: &mut Collector, a: (&FileRange, &Slot), b: (&FileRange, &Slot)) -> io::Result<()> {

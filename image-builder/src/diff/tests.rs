@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nacre_manifest::device::{self, Limits, Manifest, Restart, RestartPolicy, SystemGrant};
+use nacre_manifest::device::{
+    self, Host, ImageInfo, Limits, Manifest, Network, Port, Protocol, Remote, Restart, RestartPolicy,
+    SystemGrant,
+};
 use nacre_verify::digest::Digest;
 use nacre_verify::key::SigningKey;
 use nacre_verify::package::{Payload, write_package};
@@ -118,8 +121,7 @@ impl Recipe {
             content.push((format!("packages/org.nacre.recorder/{name}"), Entry::File(0o644, file)));
         }
         let layout = Layout::new(8 << 20, SLOT_BYTES).unwrap();
-        let data = scratch.path().join("data.img");
-        data_image::write(&data, layout.data_bytes, self.uuid, &content, scratch.path()).unwrap();
+        let data = data_image::make(layout.data_bytes, self.uuid, &content, scratch.path()).unwrap();
         let disk = folder.join("disk.img");
         crate::disk::write(&disk, &layout, "qemu-armv7", "demo", &slot, &data).unwrap();
     }
@@ -227,6 +229,48 @@ fn diff_of_two_images_explains_every_part() {
             "place": ["board.yaml"], "subject": "line", "change": "only-in-a", "a": "memory: 24MiB",
         })
     );
+}
+
+#[test]
+fn diff_of_another_network_names_each_permission_time_server_and_the_files() {
+    let port = |protocol, number| Port { protocol, number };
+    let remote = |host, port| Remote { host, port };
+    let info = |time_servers: &[&str]| {
+        let info = ImageInfo {
+            image: "demo".into(),
+            version: "1.0.0".into(),
+            board: "qemu-armv7".into(),
+            development: false,
+            development_keys: false,
+            app_keys: vec![],
+            critical: vec![],
+            layers_off: vec![],
+            time_servers: time_servers.iter().map(|server| (*server).to_owned()).collect(),
+        };
+        RootFile { path: "/etc/nacre/image.cbor", mode: 0o644, content: device::encode(&info) }
+    };
+    let (mut one, mut other) = (recipe(), recipe());
+    one.root.push(info(&["a.example"]));
+    other.root.extend([info(&["b.example"]), RootFile { path: "/sbin/netd", mode: 0o755, content: vec![1] }]);
+    other.manifest.network = Some(Network {
+        connect: vec![
+            remote(Host::Address([10, 0, 2, 2]), port(Protocol::Udp, 9000)),
+            remote(Host::Name("api.example.com".into()), port(Protocol::Tcp, 443)),
+        ],
+        listen: vec![port(Protocol::Tcp, 8080)],
+    });
+    let two = Two::new(&one, &other);
+    let said = two.text("a", "b", &trust());
+    for line in [
+        "- permission: has no network\n",
+        "+ permission: may send to 10.0.2.2, UDP port 9000\n",
+        "+ permission: may connect to api.example.com, TCP port 443\n",
+        "+ permission: is reached at TCP port 8080 of the device\n",
+        "- time server: a.example\n+ time server: b.example\n",
+        "+ /sbin/netd: file 0755, owner 0:0, 1 bytes\n",
+    ] {
+        assert!(said.contains(line), "no `{line}` in:\n{said}");
+    }
 }
 
 #[test]

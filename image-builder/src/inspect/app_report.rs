@@ -46,8 +46,20 @@ pub struct AppContent {
     pub run: Vec<String>,
     /// Whether a boot without it has failed.
     pub critical: bool,
+    /// What it may reach in the network and where it may be reached, as its manifest has it; nothing without a
+    /// network.
+    pub network: Option<NetworkContent>,
     /// What it may do, in sentences that begin after the app's name.
     pub may: Vec<String>,
+}
+
+/// What an app may reach, and where it may be reached.
+#[derive(Debug, Serialize)]
+pub struct NetworkContent {
+    /// `tcp:api.example.com:443`.
+    pub connect: Vec<String>,
+    /// `tcp:8080`, a port of the device.
+    pub listen: Vec<String>,
 }
 
 impl AppReport {
@@ -80,6 +92,10 @@ impl AppContent {
             image_digest: payload.image_digest.to_string(),
             filter_instructions: payload.filter.len() / 8,
             may: describe(&manifest),
+            network: manifest.network.as_ref().map(|network| NetworkContent {
+                connect: network.connect.iter().map(ToString::to_string).collect(),
+                listen: network.listen.iter().map(ToString::to_string).collect(),
+            }),
             run: manifest.run,
             critical: manifest.critical,
         })

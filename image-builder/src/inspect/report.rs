@@ -11,6 +11,7 @@ use super::file::FileRange;
 use super::partitions::{self, Partition};
 use super::root_files::{self, RootFile};
 use super::subject::{Kind, Subject};
+use crate::device_programs;
 
 /// What is in an image. Sizes are in bytes.
 #[derive(Debug, Serialize)]
@@ -72,6 +73,10 @@ pub struct SlotReport {
     pub critical: Vec<CriticalReport>,
     /// Sandbox layers that are off: none in any image but those of the sandbox's own tests.
     pub layers_off: Vec<String>,
+    /// Whether apps of it can have a network: whether it has netd. Known only of a verified slot.
+    pub network: Option<bool>,
+    /// Time servers of the image, beside those that its network will offer; only of a verified slot.
+    pub time_servers: Vec<String>,
     /// Files of the root filesystem; only of a verified slot.
     pub files: Vec<RootFile>,
     /// Why the files are not listed.
@@ -243,6 +248,8 @@ impl SlotReport {
                 })
                 .collect(),
             layers_off: Vec::new(),
+            network: None,
+            time_servers: Vec::new(),
             files: Vec::new(),
             files_problem: None,
         }
@@ -255,8 +262,12 @@ impl SlotReport {
             .and_then(|rootfs| root_files::list(rootfs).map_err(|error| explain(&error)));
         match listed {
             Ok((files, info)) => {
+                self.network = Some(files.iter().any(|file| file.path == device_programs::NETD_PATH));
                 self.files = files;
-                self.layers_off = info.map(|info| info.layers_off).unwrap_or_default();
+                if let Some(info) = info {
+                    self.layers_off = info.layers_off;
+                    self.time_servers = info.time_servers;
+                }
             }
             Err(problem) => self.files_problem = Some(problem),
         }

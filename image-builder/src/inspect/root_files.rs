@@ -8,7 +8,7 @@ use nacre_manifest::device::{self, ImageInfo};
 use serde::Serialize;
 
 /// Where the OS keeps what it knows of its own image.
-const IMAGE_INFO: &str = "/etc/nacre/image.cbor";
+pub(crate) const IMAGE_INFO: &str = "/etc/nacre/image.cbor";
 
 /// Largest description of an image that is read, in bytes.
 const MAX_IMAGE_INFO: u64 = 64 * 1024;

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nacre_manifest::device::{self, ImageInfo, Limits, Manifest, Restart, RestartPolicy, SystemGrant};
+use nacre_manifest::device::{
+    self, Host, ImageInfo, Limits, Manifest, Network, Port, Protocol, Remote, Restart, RestartPolicy,
+    SystemGrant,
+};
 use nacre_verify::digest::Digest;
 use nacre_verify::envelope::{self, Kind};
 use nacre_verify::key::{PublicKey, SigningKey};
@@ -93,6 +96,7 @@ fn package_with(manifest: Vec<u8>) -> Vec<u8> {
 pub(crate) fn write_disk(path: &Path, slot: &[u8]) {
     let data = path.with_extension("data");
     fs::write(&data, b"data").unwrap();
+    let data = fs::File::open(data).unwrap();
     let layout = crate::disk::Layout::new(8 << 20, SLOT_BYTES).unwrap();
     crate::disk::write(path, &layout, "qemu-armv7", "demo", slot, &data).unwrap();
 }
@@ -253,10 +257,11 @@ fn rootfs() -> Vec<u8> {
         app_keys: vec![],
         critical: vec![],
         layers_off: vec!["seccomp".into()],
-        time_servers: vec![],
+        time_servers: vec!["pool.ntp.org".into()],
     };
     root_image::make(&[
         RootFile { path: "/sbin/init", mode: 0o755, content: vec![1; 5000] },
+        RootFile { path: "/sbin/netd", mode: 0o755, content: vec![2; 100] },
         RootFile { path: "/etc/nacre/image.cbor", mode: 0o644, content: device::encode(&info) },
     ])
     .unwrap()
@@ -286,8 +291,15 @@ fn manifest() -> Manifest {
         data_bytes: 65_536,
         system: vec![SystemGrant::Stats],
         peers: vec![],
-        network: None,
+        network: Some(Network {
+            connect: vec![Remote { host: Host::Name("api.example.com".into()), port: tcp(443) }],
+            listen: vec![tcp(8080)],
+        }),
     }
+}
+
+fn tcp(number: u16) -> Port {
+    Port { protocol: Protocol::Tcp, number }
 }
 
 #[test]
@@ -308,6 +320,8 @@ fn inspect_of_a_verified_image_shows_files_sizes_and_what_apps_may_do() {
         ("image", json!("demo")),
         ("profile", json!("development")),
         ("layers_off", json!(["seccomp"])),
+        ("network", json!(true)),
+        ("time_servers", json!(["pool.ntp.org"])),
     ] {
         assert_eq!(json[field], expected, "{field}");
     }
@@ -316,16 +330,33 @@ fn inspect_of_a_verified_image_shows_files_sizes_and_what_apps_may_do() {
     assert!(files.contains(&("/sbin/init", 5000)), "{files:?}");
     assert_eq!(json["partitions"].as_array().unwrap().len(), 4);
     assert_eq!(json["apps"][0]["app"], "org.nacre.recorder");
+    let network = json!({ "connect": ["tcp:api.example.com:443"], "listen": ["tcp:8080"] });
+    assert_eq!(json["apps"][0]["network"], network);
     let text = text::report(&report);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     for needle in [
         "WARNING        sandbox layers are off: seccomp\n",
         "0755  0:0    5000    /sbin/init\n",
         "  may use up to 4 MiB of memory\n",
+        "  may connect to api.example.com, TCP port 443\n",
+        "  is reached at TCP port 8080 of the device\n",
+        "network        yes: netd is there for apps whose manifest has `network`\n",
+        "time servers   pool.ntp.org\n",
         "development keys",
     ] {
         assert!(text.contains(needle), "{needle} in {text}");
     }
+}
+
+#[test]
+fn inspect_of_an_image_without_netd_says_that_no_app_can_have_a_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let rootfs = root_image::make(&[RootFile { path: "/sbin/init", mode: 0o755, content: vec![1] }]).unwrap();
+    let (_, bytes) = slot_of(&Contents { rootfs: &rootfs, kernel: &[7; 100], device_tree: &[] });
+    let path = write(dir.path(), "slot.img", &bytes);
+    let report = report::inspect(&subject::find(&path).unwrap(), &trust());
+    assert_eq!(report.slot.as_ref().unwrap().network, Some(false));
+    assert!(text::report(&report).contains("network        none: no netd is there"));
 }
 
 #[test]
@@ -340,6 +371,7 @@ fn inspect_of_a_changed_image_is_marked_and_lists_no_files() {
     assert_eq!(found.image, "demo");
     assert_eq!(found.keys.signed_by, None);
     assert!(found.files.is_empty());
+    assert_eq!(found.network, None);
     assert!(
         text::report(&report).contains("verified       NO: kernel: the kernel does not match its hash\n")
     );

@@ -77,6 +77,16 @@ fn slot_sections(slot: &SlotReport) -> Vec<String> {
             &format!("sandbox layers are off: {}", printable(slot.layers_off.join(", ").as_bytes())),
         );
     }
+    match slot.network {
+        Some(true) => line("network", "yes: netd is there for apps whose manifest has `network`"),
+        Some(false) => {
+            line("network", "none: no netd is there, so no app with `network` can be added to this image")
+        }
+        None => {}
+    }
+    if !slot.time_servers.is_empty() {
+        line("time servers", &printable(slot.time_servers.join(", ").as_bytes()));
+    }
     line("slot", &format!("{} of {} bytes used", slot.slot_bytes_without_apps, slot.slot_bytes));
     for app in &slot.critical {
         line("critical app", &format!("{}, rollback index {} or higher", app.app, app.min_rollback_index));

@@ -13,9 +13,13 @@ use crate::board_file::{self, BoardFileError};
 use crate::inspect::check::verify_with_any;
 use crate::inspect::file::FileRange;
 use crate::inspect::partitions::{self, Partition, ReadPartitionsError};
+use crate::inspect::root_files;
 
 /// The only slot that is started while there are no updates.
 const SLOT: (&str, SlotLetter) = ("slot-a", SlotLetter::A);
+
+/// In the root filesystem of every image of which an app has a network, and of no other.
+const NETD: &str = "/sbin/netd";
 
 /// What may be started.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub(crate) struct Bootable {
     pub(crate) device_tree: Vec<u8>,
     /// The kernel's command line.
     pub(crate) command_line: String,
+    /// Whether an app of the image has a network.
+    pub(crate) network: bool,
 }
 
 /// Why nothing is started.
@@ -93,7 +99,10 @@ pub(crate) fn verify(
     let device_tree =
         take(&file, &parts.device_tree).map_err(read)?.ok_or(VerifyDiskError::Changed("device tree"))?;
     let command_line = slot.slot.render_command_line(&partition.uuid, SLOT.1)?;
-    Ok(Bootable { slot, kernel, device_tree, command_line })
+    let rootfs = file.read(0, parts.rootfs.bytes).map_err(read)?;
+    // A filesystem that only the guest can read is none that was built here: no netd is known of in it.
+    let network = root_files::list(rootfs).is_ok_and(|(files, _)| files.iter().any(|f| f.path == NETD));
+    Ok(Bootable { slot, kernel, device_tree, command_line, network })
 }
 
 /// Verifies slot a and what it says of the board's description.
@@ -122,8 +131,11 @@ fn take(file: &FileRange, part: &HashedPart) -> std::io::Result<Option<Vec<u8>>>
 
 #[cfg(test)]
 mod tests {
+    use nacre_verify::slot::Contents;
+
     use super::*;
-    use crate::inspect::tests::{slot, trust, write_disk};
+    use crate::inspect::tests::{slot, slot_of, trust, write_disk};
+    use crate::root_image::{self, RootFile};
     use crate::run::tests::BOARD;
 
     fn signed() -> Digest {
@@ -145,6 +157,19 @@ mod tests {
         let uuid = crate::guid::derive("qemu-armv7", "demo", "slot-a");
         assert_eq!(bootable.command_line.matches(&format!("PARTUUID={uuid}")).count(), 3);
         assert!(bootable.command_line.ends_with(" nacre.slot=a"));
+    }
+
+    #[test]
+    fn first_stage_knows_a_network_by_netd_in_the_root_filesystem() {
+        for (path, expected) in [("/sbin/netd", true), ("/sbin/appmgr", false)] {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = dir.path().join("disk.img");
+            let program = RootFile { path, mode: 0o755, content: b"program".to_vec() };
+            let rootfs = root_image::make(&[program]).unwrap();
+            write_disk(&disk, &slot_of(&Contents { rootfs: &rootfs, kernel: &[7], device_tree: &[] }).1);
+            let bootable = verify(&disk, &board(BOARD), signed(), &trust().roots).unwrap();
+            assert_eq!(bootable.network, expected, "{path}");
+        }
     }
 
     #[test]

@@ -56,7 +56,8 @@ fn recall(text: &str, boot: &str) -> Option<Accelerator> {
 /// Starts the guest with KVM, its writes thrown away, and waits for its first word.
 fn answers(program: &Path, board: &Board, files: &Files, start: &Start<'_>) -> bool {
     let events = Events::default();
-    let start = Start { accelerator: Accelerator::Kvm, ..*start };
+    // Without the network: its ports would not be free again at once.
+    let start = Start { accelerator: Accelerator::Kvm, network: None, ..*start };
     let mut line = arguments(board, files, &start);
     line.push("-snapshot".into());
     let Ok(mut vm) = Vm::start(program, &line, &files.control(), &events.sender) else { return false };

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nacre_manifest::board::Board;
 
+use super::forward::Forward;
+
 /// What runs the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accelerator {
@@ -46,6 +48,11 @@ impl Files {
         self.folder.path().join("control")
     }
 
+    /// QEMU's second control socket: about the forwarded ports.
+    pub(crate) fn ports(&self) -> PathBuf {
+        self.folder.path().join("ports")
+    }
+
     /// QEMU's end of the device channel.
     pub(crate) fn port(&self) -> PathBuf {
         self.folder.path().join("port")
@@ -68,6 +75,8 @@ pub(crate) struct Start<'a> {
     pub(crate) command_line: &'a str,
     /// Whether the slot has a device tree.
     pub(crate) has_device_tree: bool,
+    /// Ports that lead to the device; without a list it has no network card.
+    pub(crate) network: Option<&'a [Forward]>,
     /// What runs the guest.
     pub(crate) accelerator: Accelerator,
 }
@@ -92,6 +101,14 @@ pub(crate) fn arguments(board: &Board, files: &Files, start: &Start<'_>) -> Vec<
     add(&["-device", &board.qemu.serial_device]);
     add(&["-device", "virtserialport,chardev=device,name=nacre.device"]);
     add(&["-mon", "chardev=control,mode=control"]);
+    let card = start.network.zip(board.qemu.network_device.as_ref());
+    if let Some((forwards, device)) = card {
+        // After the disk and the channel, whose addresses stay what they are without a card.
+        let rules = forwards.iter().map(|forward| format!(",hostfwd={}", forward.rule()));
+        add(&["-netdev", &format!("user,id=network,ipv6=off{}", rules.collect::<String>())]);
+        add(&["-device", &format!("{device},netdev=network")]);
+        add(&["-mon", "chardev=ports,mode=control"]);
+    }
     let mut add_path = |option: &str, before: &str, path: &Path| {
         line.push(option.into());
         line.push(with_path(before, path));
@@ -99,6 +116,9 @@ pub(crate) fn arguments(board: &Board, files: &Files, start: &Start<'_>) -> Vec<
     add_path("-drive", "if=none,id=disk,format=raw,file=", start.disk);
     add_path("-chardev", "socket,id=control,server=on,wait=off,path=", &files.control());
     add_path("-chardev", "socket,id=device,server=on,wait=off,path=", &files.port());
+    if card.is_some() {
+        add_path("-chardev", "socket,id=ports,server=on,wait=off,path=", &files.ports());
+    }
     line.extend(["-kernel".into(), files.kernel().into_os_string()]);
     if start.has_device_tree {
         line.extend(["-dtb".into(), files.device_tree().into_os_string()]);
@@ -131,6 +151,7 @@ mod tests {
             memory_mib: 24,
             command_line: "console=ttyAMA0 nacre.slot=a",
             has_device_tree: false,
+            network: None,
             accelerator: Accelerator::Tcg,
         };
         let words = |start: &Start<'_>| -> Vec<String> {
@@ -150,9 +171,36 @@ mod tests {
     }
 
     #[test]
+    fn arguments_have_a_network_card_only_when_it_is_wanted() {
+        let mut board = nacre_manifest::board::parse(crate::run::tests::BOARD, "board.yaml").unwrap();
+        let files = Files::new().unwrap();
+        let forwards = ["8080:80".parse().unwrap(), "udp:0.0.0.0:5353:53".parse().unwrap()];
+        let words = |board: &Board, network: Option<&[Forward]>| -> String {
+            let start = Start {
+                disk: Path::new("/disk.img"),
+                memory_mib: 24,
+                command_line: "",
+                has_device_tree: false,
+                network,
+                accelerator: Accelerator::Tcg,
+            };
+            let line = arguments(board, &files, &start).into_iter();
+            line.map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        assert!(!words(&board, None).contains("net"));
+        assert!(words(&board, Some(&[])).contains(" -netdev user,id=network,ipv6=off -device "));
+        let line = words(&board, Some(&forwards));
+        let rules = "ipv6=off,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp:0.0.0.0:5353-:53 ";
+        assert!(line.contains(rules), "{line}");
+        assert!(line.contains(" -device virtio-net-device,netdev=network "), "{line}");
+        board.qemu.network_device = None;
+        assert!(!words(&board, Some(&forwards)).contains("netdev"));
+    }
+
+    #[test]
     fn sockets_have_paths_that_fit_an_address() {
         let files = Files::new().unwrap();
-        for path in [files.control(), files.port(), files.device()] {
+        for path in [files.control(), files.ports(), files.port(), files.device()] {
             assert!(path.as_os_str().len() < 108, "{}", path.display());
         }
     }

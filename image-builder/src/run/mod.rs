@@ -16,6 +16,8 @@ use regex::Regex;
 mod channel;
 pub(crate) mod console;
 mod first_stage;
+mod forward;
+mod knock;
 mod kvm;
 mod machine;
 mod qmp;
@@ -24,12 +26,14 @@ mod watch;
 mod work_disk;
 
 pub use first_stage::{VerifyDiskError, check_board};
+pub use forward::{ChoosePortsError, Forward, choose_ports};
 pub use vm::{Events, StartVmError};
 pub use work_disk::{DiskState, FolderLock, PrepareDiskError, prepare};
 
 use crate::device::locate::socket_link;
 use channel::SharedChannel;
 use first_stage::Bootable;
+use knock::Knocker;
 use machine::{Accelerator, Files, Start};
 use qmp::GuestEnd;
 use vm::Vm;
@@ -52,10 +56,22 @@ pub struct Run<'a> {
     pub roots: &'a [PublicKey],
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// Which network it has.
+    pub network: Network<'a>,
     /// Ends the run as soon as a console line matches.
     pub expect: Option<&'a Regex>,
     /// Ends the run when it passes.
     pub deadline: Option<Instant>,
+}
+
+/// Which network a VM has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network<'a> {
+    /// None, whatever the image wants: it has no network card.
+    Offline,
+    /// With these ports of this machine that lead to the device; [`choose_ports`] has found them free. If there
+    /// are none, a network card is there when an app of the image has a network.
+    Online(&'a [Forward]),
 }
 
 /// Why a run ended.
@@ -81,6 +97,12 @@ pub enum Notice {
         /// Whether its keys are a development set.
         development_keys: bool,
     },
+    /// An app has a network, and the board no network card.
+    NoCard,
+    /// Ports are forwarded, and no app has a network.
+    NoListener,
+    /// A forwarded port has begun to answer; after a restart of the device once more.
+    Answers(Forward),
     /// The device restarts; slot a is verified again. With the kernel's reason after a panic.
     Restarts(Option<String>),
 }
@@ -130,6 +152,13 @@ pub fn run(
             what: format!("{} {} for {}", slot.image, slot.version, slot.board),
             development_keys: bootable.slot.key_set.development,
         });
+        let forwards = run.network.of(bootable.network);
+        if forwards.is_some() && run.board.qemu.network_device.is_none() {
+            notify(Notice::NoCard);
+        }
+        if forwards.is_some() && !bootable.network {
+            notify(Notice::NoListener);
+        }
         put(&files, &bootable)
             .map_err(|source| RunError::Io { step: "writing the kernel for QEMU", source })?;
         let mut start = Start {
@@ -137,6 +166,7 @@ pub fn run(
             memory_mib: run.memory_mib,
             command_line: &bootable.command_line,
             has_device_tree: !bootable.device_tree.is_empty(),
+            network: forwards,
             accelerator: Accelerator::Tcg,
         };
         start.accelerator =
@@ -146,7 +176,11 @@ pub fn run(
         let channel = Channel::open(run.dir, &files)
             .map_err(|source| RunError::Io { step: "opening the device channel", source })?;
         vm.resume(&events.sender)?;
-        let watched = watcher.watch(&events.receiver);
+        let knocker = forwards
+            .filter(|forwards| !forwards.is_empty())
+            .map(|forwards| Knocker::start(forwards, files.ports(), &events.sender));
+        let watched = watcher.watch(&events.receiver, &mut |forward| notify(Notice::Answers(forward)));
+        drop(knocker);
         let complaints = vm.end();
         drop(channel);
         // What the guest said before it was ended belongs to this start, not to the next.
@@ -165,6 +199,16 @@ pub fn run(
                 let reason = if complaints.is_empty() { "it gave no reason".to_owned() } else { complaints };
                 return Err(RunError::QemuEnded(reason));
             }
+        }
+    }
+}
+
+impl<'a> Network<'a> {
+    /// The forwarded ports of a VM that is to have a network card.
+    fn of(self, wanted: bool) -> Option<&'a [Forward]> {
+        match self {
+            Self::Offline => None,
+            Self::Online(forwards) => (wanted || !forwards.is_empty()).then_some(forwards),
         }
     }
 }

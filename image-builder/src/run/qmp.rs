@@ -70,29 +70,35 @@ impl Qmp {
         let sender = QmpSender(stream.try_clone()?);
         let mut qmp = Self { lines: BufReader::new(stream), sender };
         qmp.message()?.ok_or(TalkToQemuError::Closed)?;
-        qmp.command("qmp_capabilities")?;
+        qmp.command("qmp_capabilities", None)?;
         Ok(qmp)
     }
 
     /// Lets the guest run; no event of it can be missed.
     pub(crate) fn resume(mut self) -> Result<(QmpWaiter, QmpSender), TalkToQemuError> {
-        self.command("cont")?;
+        self.command("cont", None)?;
         // From here on it only waits for the guest, which may take for ever.
         self.lines.get_ref().set_read_timeout(None)?;
         let sender = QmpSender(self.sender.0.try_clone()?);
         Ok((QmpWaiter(self), sender))
     }
 
-    fn command(&mut self, command: &'static str) -> Result<(), TalkToQemuError> {
-        self.sender.send(command)?;
+    /// What the monitor for people answers to a command line.
+    pub(crate) fn monitor(&mut self, line: &str) -> Result<String, TalkToQemuError> {
+        let answer = self.command("human-monitor-command", Some(json!({ "command-line": line })))?;
+        Ok(answer.as_str().unwrap_or_default().to_owned())
+    }
+
+    fn command(&mut self, command: &'static str, arguments: Option<Value>) -> Result<Value, TalkToQemuError> {
+        self.sender.send(command, arguments)?;
         loop {
             let message = self.message()?.ok_or(TalkToQemuError::Closed)?;
             if let Some(reason) = message.pointer("/error/desc") {
                 let reason = reason.as_str().unwrap_or("no reason given").to_owned();
                 return Err(TalkToQemuError::Refused { command, reason });
             }
-            if message.get("return").is_some() {
-                return Ok(());
+            if let Some(answer) = message.get("return") {
+                return Ok(answer.clone());
             }
         }
     }
@@ -126,21 +132,25 @@ impl QmpWaiter {
 impl QmpSender {
     /// Asks QEMU to end, as if the power was cut.
     pub(crate) fn quit(&mut self) -> Result<(), TalkToQemuError> {
-        self.send("quit")
+        self.send("quit", None)
     }
 
-    fn send(&mut self, command: &str) -> Result<(), TalkToQemuError> {
-        let line = json!({ "execute": command }).to_string() + "\n";
-        Ok(self.0.write_all(line.as_bytes())?)
+    fn send(&mut self, command: &str, arguments: Option<Value>) -> Result<(), TalkToQemuError> {
+        let mut line = json!({ "execute": command });
+        if let Some(arguments) = arguments {
+            line["arguments"] = arguments;
+        }
+        Ok(self.0.write_all(format!("{line}\n").as_bytes())?)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// A QEMU that says `script` line by line, each after it has read one command (the greeting at once).
-    fn talk(script: &'static [&'static str]) -> UnixStream {
+    /// A QEMU that says `script` line by line: the greeting at once, the next two each after it has read one
+    /// command. Then it is gone.
+    pub(crate) fn talk<T: AsRef<str> + Send + 'static>(script: Vec<T>) -> UnixStream {
         let (ours, theirs) = UnixStream::pair().unwrap();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(theirs.try_clone().unwrap());
@@ -149,7 +159,7 @@ mod tests {
                 if n == 1 || n == 2 {
                     reader.read_line(&mut String::new()).unwrap();
                 }
-                writer.write_all(line.as_bytes()).unwrap();
+                writer.write_all(line.as_ref().as_bytes()).unwrap();
                 writer.write_all(b"\n").unwrap();
             }
         });
@@ -163,17 +173,15 @@ mod tests {
             ("guest-shutdown", GuestEnd::PowerOff),
             ("host-qmp-quit", GuestEnd::Other("host-qmp-quit".into())),
         ] {
-            let event: &'static str = Box::leak(
-                format!(r#"{{"event":"SHUTDOWN","data":{{"guest":true,"reason":"{reason}"}}}}"#)
-                    .into_boxed_str(),
-            );
-            let script: &'static [&'static str] = Box::leak(Box::new([
+            let event = format!(r#"{{"event":"SHUTDOWN","data":{{"guest":true,"reason":"{reason}"}}}}"#);
+            let script = vec![
                 r#"{"QMP":{}}"#,
                 r#"{"return":{}}"#,
                 r#"{"event":"RESUME"}"#,
                 r#"{"return":{}}"#,
-                event,
-            ]));
+                &event,
+            ];
+            let script: Vec<String> = script.into_iter().map(str::to_owned).collect();
             let (qmp, _sender) = Qmp::greet(talk(script)).unwrap().resume().unwrap();
             assert_eq!(qmp.wait(), Some(end));
         }
@@ -182,15 +190,23 @@ mod tests {
     #[test]
     fn qmp_refusal_names_the_command_and_the_reason() {
         let stream =
-            talk(&[r#"{"QMP":{}}"#, r#"{"return":{}}"#, r#"{"error":{"class":"x","desc":"no machine"}}"#]);
+            talk(vec![r#"{"QMP":{}}"#, r#"{"return":{}}"#, r#"{"error":{"class":"x","desc":"no machine"}}"#]);
         let error = Qmp::greet(stream).unwrap().resume().unwrap_err().to_string();
         assert_eq!(error, "QEMU refused `cont`: no machine");
     }
 
     #[test]
+    fn qmp_monitor_gives_the_answer_as_text() {
+        let stream = talk(vec![r#"{"QMP":{}}"#, r#"{"return":{}}"#, r#"{"return":"one\r\ntwo\r\n"}"#]);
+        let mut qmp = Qmp::greet(stream).unwrap();
+        assert_eq!(qmp.monitor("info usernet").unwrap(), "one\r\ntwo\r\n");
+        assert!(matches!(qmp.monitor("info usernet"), Err(TalkToQemuError::Closed | TalkToQemuError::Io(_))));
+    }
+
+    #[test]
     fn qmp_closed_early_is_an_error_and_later_an_end_without_reason() {
-        assert!(matches!(Qmp::greet(talk(&[])), Err(TalkToQemuError::Closed)));
-        let (qmp, _sender) = Qmp::greet(talk(&[r#"{"QMP":{}}"#, r#"{"return":{}}"#, r#"{"return":{}}"#]))
+        assert!(matches!(Qmp::greet(talk(Vec::<String>::new())), Err(TalkToQemuError::Closed)));
+        let (qmp, _sender) = Qmp::greet(talk(vec![r#"{"QMP":{}}"#, r#"{"return":{}}"#, r#"{"return":{}}"#]))
             .unwrap()
             .resume()
             .unwrap();

@@ -23,6 +23,7 @@ qemu:
   args: [-machine, \"virt,highmem=off\"]
   disk-device: virtio-blk-device
   serial-device: virtio-serial-device
+  network-device: virtio-net-device
 ";
 
 /// Set for the program that [`Fake`] starts.
@@ -77,6 +78,7 @@ impl Fake {
             board_digest: Digest::of(BOARD.as_bytes()),
             roots: &trust().roots,
             memory_mib: 24,
+            network: Network::Online(&[]),
             expect: expect.as_ref(),
             deadline: Some(Instant::now() + limit),
         };

@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::forward::Forward;
 use super::qmp::{GuestEnd, Qmp, QmpSender, TalkToQemuError};
 use crate::programs::find_executable;
 
@@ -31,6 +32,8 @@ pub(crate) enum Event {
     ConsoleEnd,
     /// The guest ended, or QEMU went without saying why.
     Guest(Option<GuestEnd>),
+    /// A forwarded port has begun to answer.
+    Answers(Forward),
     /// The person wants to stop.
     Interrupt,
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::console::Lines;
+use super::forward::Forward;
 use super::qmp::GuestEnd;
 use super::vm::Event;
 
@@ -44,8 +45,9 @@ impl<'a> Watcher<'a> {
         Self { out, expect, deadline, lines: Lines::default(), matched: false, panic: None }
     }
 
-    /// Watches one VM to its end, or until there is a reason to end it.
-    pub(crate) fn watch(&mut self, events: &Receiver<Event>) -> Watched {
+    /// Watches one VM to its end, or until there is a reason to end it; `answers` is told of each forwarded
+    /// port that begins to answer.
+    pub(crate) fn watch(&mut self, events: &Receiver<Event>, answers: &mut dyn FnMut(Forward)) -> Watched {
         self.panic = None;
         let mut guest = None;
         let mut closed: Option<Instant> = None;
@@ -69,6 +71,10 @@ impl<'a> Watcher<'a> {
                 }
                 Ok(Event::Guest(end)) => {
                     guest = Some(end);
+                    continue;
+                }
+                Ok(Event::Answers(forward)) => {
+                    answers(forward);
                     continue;
                 }
                 Ok(Event::Interrupt) => return Watched::Interrupted,
@@ -105,7 +111,7 @@ impl<'a> Watcher<'a> {
                     }
                 }
                 Event::Interrupt => interrupted = true,
-                Event::ConsoleEnd | Event::Guest(_) => {}
+                Event::ConsoleEnd | Event::Guest(_) | Event::Answers(_) => {}
             }
         }
         self.flush_open_line();
@@ -148,13 +154,19 @@ mod tests {
         events: Vec<Event>,
     ) -> (Watched, String, Option<String>) {
         let (sender, receiver) = channel();
+        let mut forwards = Vec::new();
         for event in events {
+            if let Event::Answers(forward) = event {
+                forwards.push(forward);
+            }
             sender.send(event).unwrap();
         }
         let expect = expect.map(|text| Regex::new(text).unwrap());
         let mut out = Vec::new();
         let mut watcher = Watcher::new(&mut out, expect.as_ref(), limit.map(|limit| Instant::now() + limit));
-        let watched = watcher.watch(&receiver);
+        let mut answered = Vec::new();
+        let watched = watcher.watch(&receiver, &mut |forward| answered.push(forward));
+        assert_eq!(answered, forwards);
         let panic = watcher.panic().map(str::to_owned);
         drop(sender);
         (watched, String::from_utf8(out).unwrap(), panic)
@@ -202,6 +214,13 @@ mod tests {
         assert_eq!(watched, Watched::Ended(Some(GuestEnd::Reset)));
         assert!(out.contains("corrupted"));
         assert_eq!(panic.as_deref(), Some("dm-verity device corrupted"));
+    }
+
+    #[test]
+    fn watch_port_that_answers_is_told_and_ends_nothing() {
+        let answers = Event::Answers("8080:80".parse().unwrap());
+        let (watched, out, _) = watch(Some("up"), None, vec![console("a\n"), answers, console("up\n")]);
+        assert_eq!((watched, out.as_str()), (Watched::Matched, "a\nup\n"));
     }
 
     #[test]

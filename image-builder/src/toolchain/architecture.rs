@@ -21,6 +21,8 @@ pub struct Architecture {
     pub target: &'static str,
     /// `-Ctarget-cpu`.
     pub cpu: &'static str,
+    /// How code is laid out, where Rust's own choice is not the best one.
+    pub code: &'static [&'static str],
     /// What an executable's header must say.
     pub elf: ElfKind,
     /// The C compiler that links, when Rust's own linker isn't there.
@@ -42,6 +44,9 @@ const TABLE: [Architecture; 2] = [
         kernel_cross: "arm-linux-gnueabihf-",
         target: Arch::Armv7.rust_target(),
         cpu: "cortex-a7",
+        // Rust makes no static position-independent programs for this target: code that could be moved would only
+        // cost a page or more of relocated pointers in each process.
+        code: &["-Crelocation-model=static"],
         elf: ElfKind { name: "armv7", machine: Arch::Armv7.elf_machine(), wide: false },
         linker: "arm-linux-gnueabihf-gcc",
         linker_package: "gcc-arm-linux-gnueabihf",
@@ -56,6 +61,7 @@ const TABLE: [Architecture; 2] = [
         kernel_cross: "x86_64-linux-gnu-",
         target: Arch::X86_64.rust_target(),
         cpu: "x86-64",
+        code: &[],
         elf: ElfKind { name: "x86_64", machine: Arch::X86_64.elf_machine(), wide: true },
         linker: "x86_64-linux-gnu-gcc",
         linker_package: "gcc",

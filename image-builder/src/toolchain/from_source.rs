@@ -15,18 +15,38 @@ use crate::programs::find_executable;
 const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
 
+/// What the compiler says of itself; nothing where it isn't installed.
+#[derive(Debug, Default)]
+pub(super) struct Compiler {
+    version: Option<String>,
+    sources: Option<PathBuf>,
+}
+
+impl Compiler {
+    pub(super) fn ask() -> Self {
+        let rustc = Path::new(RUSTC);
+        std::thread::scope(|scope| {
+            let sources = scope.spawn(|| library_sources(rustc));
+            let version = compiler_version(rustc);
+            Self { version, sources: sources.join().unwrap_or_default() }
+        })
+    }
+}
+
 /// Finds it, or says what is missing.
-pub(super) fn find(architecture: &'static Architecture, cache: &Cache) -> Result<Toolchain, Failure> {
-    let rustc = Path::new(RUSTC);
+pub(super) fn find(
+    architecture: &'static Architecture,
+    cache: &Cache,
+    compiler: Compiler,
+) -> Result<Toolchain, Failure> {
+    let Compiler { version, sources } = compiler;
     let mut missing = Vec::new();
-    let version = compiler_version(rustc);
     if version.is_none() {
         missing.push("rustc-web");
     }
     if !Path::new(CARGO).is_file() {
         missing.push("cargo-web");
     }
-    let sources = library_sources(rustc);
     if sources.is_none() {
         missing.push("rust-web-src");
     }
@@ -51,7 +71,8 @@ pub(super) fn find(architecture: &'static Architecture, cache: &Cache) -> Result
     let libraries = library_folder(architecture, cache)?;
     let home = cargo_home();
     let flags = link_flags(&libraries);
-    let folder = target_folder(architecture, cache, &[&version, &flags.join(" ")])?;
+    let folder =
+        target_folder(architecture, cache, &[&version, &flags.join(" "), &architecture.code.join(" ")])?;
     let mut rustflags =
         common_rustflags(architecture, &[(&home, "/cargo"), (&sources, "/rust"), (&folder, "/target")]);
     rustflags.push(format!("-Clinker={}", architecture.linker));

@@ -48,17 +48,46 @@ pub struct Job<'a> {
     pub features: &'a [&'a str],
     /// Whether `Cargo.lock` must already be right.
     pub locked: bool,
+    /// What the optimiser sees at once.
+    pub optimization: Optimization,
 }
 
-/// The profile `device`, said on the command line so that apps outside this workspace have it as well.
-const PROFILE: [&str; 7] = [
-    "profile.device.inherits=\"release\"",
-    "profile.device.opt-level=\"z\"",
-    "profile.device.lto=\"fat\"",
-    "profile.device.codegen-units=1",
-    "profile.device.panic=\"abort\"",
-    "profile.device.strip=true",
-    "profile.device.debug=false",
+/// What the optimiser sees at once. Either way it goes for the least bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Optimization {
+    /// The program with its libraries and the standard library (fat LTO): a third smaller.
+    WholeProgram,
+    /// Each crate by itself: what did not change is not compiled again, in a third of the time.
+    EachCrate,
+}
+
+impl Optimization {
+    /// Cargo's profile, and the folder in which cargo works on it.
+    fn profile(self) -> &'static str {
+        match self {
+            Self::WholeProgram => "device",
+            Self::EachCrate => "device-development",
+        }
+    }
+
+    /// The profile, said on the command line so that apps outside this workspace have it as well.
+    fn settings(self) -> Vec<String> {
+        let lto = match self {
+            Self::WholeProgram => "lto=\"fat\"",
+            Self::EachCrate => "lto=\"off\"",
+        };
+        [lto].iter().chain(&SETTINGS).map(|line| format!("profile.{}.{line}", self.profile())).collect()
+    }
+}
+
+/// What both profiles have.
+const SETTINGS: [&str; 6] = [
+    "inherits=\"release\"",
+    "opt-level=\"z\"",
+    "codegen-units=1",
+    "panic=\"abort\"",
+    "strip=true",
+    "debug=false",
 ];
 
 /// Variables of cargo and rustup that may come through; all others would change what is built.
@@ -79,24 +108,35 @@ impl Toolchain {
         cache: &Cache,
         checkout: &Path,
     ) -> Result<Self, Failure> {
-        if let Some(found) = prebuilt::find(architecture, cache, checkout)? {
-            return Ok(found);
+        // Each way asks compilers, which take their time to answer.
+        let (debian, installed) = std::thread::scope(|scope| {
+            let debian = scope.spawn(from_source::Compiler::ask);
+            let installed = prebuilt::find(architecture, cache, checkout);
+            (debian.join().unwrap_or_default(), installed)
+        });
+        match installed? {
+            Some(found) => Ok(found),
+            None => from_source::find(architecture, cache, debian),
         }
-        from_source::find(architecture, cache)
     }
 
     /// Builds all binaries of the job and copies them into `into`; returns name and path of each.
     ///
-    /// Other builds on this machine wait meanwhile: they share the folder in which cargo works.
+    /// Others of the same optimisation wait meanwhile, of all builds on this machine: they share the folder in
+    /// which cargo works.
     pub fn build(&self, job: &Job, into: &Path, step: &Step) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let lock_path = self.target_folder.join("nacre.lock");
+        let profile = job.optimization.profile();
+        let lock_path = self.target_folder.join(format!("{profile}.lock"));
         let prepare = || format!("can't use the build folder `{}`", self.target_folder.display());
         fs::create_dir_all(&self.target_folder).or_fail(Exit::Internal, prepare)?;
         let lock = File::create(&lock_path).or_fail(Exit::Internal, prepare)?;
         lock.lock().or_fail(Exit::Internal, prepare)?;
 
         let mut command = self.command();
-        command.current_dir(job.folder).arg("build").args(["--profile", "device", "--bins"]);
+        for line in job.optimization.settings() {
+            command.args(["--config", &line]);
+        }
+        command.current_dir(job.folder).arg("build").args(["--profile", profile, "--bins"]);
         command.args(["--target", self.architecture.target]).args(&self.arguments);
         command.arg("--message-format=json-render-diagnostics");
         for package in job.packages {
@@ -136,9 +176,6 @@ impl Toolchain {
         command.env("CARGO_TARGET_DIR", &self.target_folder).env("CARGO_TERM_COLOR", "never");
         command.env("CARGO_INCREMENTAL", "0").env("SOURCE_DATE_EPOCH", "0");
         command.stdin(Stdio::null());
-        for line in PROFILE {
-            command.args(["--config", line]);
-        }
         command
     }
 }
@@ -148,6 +185,7 @@ impl Toolchain {
 fn common_rustflags(architecture: &Architecture, hidden: &[(&Path, &str)]) -> Vec<String> {
     let mut flags =
         vec![format!("-Ctarget-cpu={}", architecture.cpu), "-Ctarget-feature=+crt-static".to_owned()];
+    flags.extend(architecture.code.iter().map(|flag| (*flag).to_owned()));
     flags.extend(hidden.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
     flags
 }

@@ -17,7 +17,6 @@ pub(super) fn find(
     let (Some(cargo), Some(rustc)) = (find_executable("cargo"), find_executable("rustc")) else {
         return Ok(None);
     };
-    let Some(version) = compiler_version(&rustc) else { return Ok(None) };
     let Some(libraries) = print(&rustc, &["--print", "target-libdir", "--target", architecture.target])
     else {
         return Ok(None);
@@ -25,10 +24,15 @@ pub(super) fn find(
     if !has_standard_library(Path::new(&libraries)) {
         return Ok(None);
     }
+    let Some(version) = compiler_version(&rustc) else { return Ok(None) };
     let home = cargo_home();
     // Cargo tells by time what is fresh, so checkouts must not share a folder; the standard library is
     // there already, so nothing long is built twice.
-    let folder = target_folder(architecture, cache, &[&version, &checkout.to_string_lossy()])?;
+    let folder = target_folder(
+        architecture,
+        cache,
+        &[&version, &checkout.to_string_lossy(), &architecture.code.join(" ")],
+    )?;
     let mut rustflags = common_rustflags(architecture, &[(&home, "/cargo"), (&folder, "/target")]);
     // Rust brings musl's start files and libc itself; its own linker needs nothing else of the host.
     match own_linker(&rustc) {

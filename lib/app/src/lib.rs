@@ -13,5 +13,5 @@
 mod system;
 
 pub use nacre_wire::app::MAX_PAYLOAD;
-pub use nacre_wire::status::{AppState, AppStatus, Stats};
+pub use nacre_wire::status::{AppState, AppStatus, Device, Stats};
 pub use system::{AskError, Call, ConnectError, System};

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nacre_wire::app::{Ask, MAX_PACKET, Message, Outcome, Request};
-use nacre_wire::status::{AppStatus, Stats};
+use nacre_wire::status::{AppStatus, Device, Stats};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
@@ -39,7 +39,7 @@ pub enum AskError {
     /// More than [`crate::MAX_PAYLOAD`] bytes, or more than a packet holds.
     #[error("the message is too long")]
     TooLong,
-    /// No answer within 10 s.
+    /// No answer in time.
     #[error("the OS does not answer")]
     Silence,
     /// The answer is not one to this request.
@@ -64,6 +64,7 @@ pub struct Call {
 #[derive(Debug)]
 pub struct System {
     socket: OwnedFd,
+    patience: Duration,
     next_id: u32,
     calls: VecDeque<Call>,
 }
@@ -80,13 +81,27 @@ impl System {
 
     /// Uses a connected `SOCK_SEQPACKET` socket; for tests of an app without the OS.
     pub fn over(socket: OwnedFd) -> Self {
-        Self { socket, next_id: 1, calls: VecDeque::new() }
+        Self { socket, patience: PATIENCE, next_id: 1, calls: VecDeque::new() }
+    }
+
+    /// Waits no longer than this for an answer, instead of 10 s. One that comes later is dropped.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Figures of the device. Manifest: `system: [stats]`.
     pub fn stats(&mut self) -> Result<Stats, AskError> {
         match self.ask(Ask::Stats)? {
             Outcome::Stats(stats) => Ok(stats),
+            other => Err(refusal(other)),
+        }
+    }
+
+    /// Which device this is. Manifest: `system: [stats]`.
+    pub fn device(&mut self) -> Result<Device, AskError> {
+        match self.ask(Ask::Device)? {
+            Outcome::Device(device) => Ok(device),
             other => Err(refusal(other)),
         }
     }
@@ -141,7 +156,7 @@ impl System {
             return Err(AskError::TooLong);
         }
         send(self.socket.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL).map_err(AskError::Connection)?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         loop {
             match self.receive(until)?.ok_or(AskError::Silence)? {
                 Message::Reply { id: answered, outcome } if answered == id => return Ok(outcome),
@@ -248,6 +263,17 @@ mod tests {
         let call = system.next_call(Duration::ZERO).unwrap().unwrap();
         assert_eq!((call.from.as_str(), call.payload.as_slice()), ("org.example.a", b"hello".as_slice()));
         system.answer(&call, b"hi").unwrap();
+    }
+
+    #[test]
+    fn answer_later_than_the_patience_is_dropped_and_the_next_one_counts() {
+        let mut system = system(|request| match request.id {
+            1 => vec![],
+            id => vec![reply(1, Outcome::Done), reply(id, Outcome::Apps(vec![]))],
+        })
+        .with_patience(Duration::from_millis(20));
+        assert!(matches!(system.apps(), Err(AskError::Silence)));
+        assert_eq!(system.with_patience(PATIENCE).apps().unwrap(), []);
     }
 
     #[test]

@@ -60,8 +60,8 @@ pub struct Disk {
     pub slot_bytes: u64,
 }
 
-/// How to run a board in QEMU. Memory, kernel, command line, disk and channel are added to `args` by
-/// `nacre run`.
+/// How to run a board in QEMU. Memory, kernel, command line, disk, channel and network are added to `args`
+/// by `nacre run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Qemu {
     /// The program, looked up in `PATH`: `qemu-system-arm`.
@@ -74,6 +74,8 @@ pub struct Qemu {
     pub disk_device: String,
     /// The `-device` that carries the device channel's port: `virtio-serial-device`.
     pub serial_device: String,
+    /// The `-device` that is the network card, if the board has one: `virtio-net-device`.
+    pub network_device: Option<String>,
 }
 
 /// Partitions are made of whole steps of 64 KiB: an erase block of common flash, and the size of the
@@ -229,13 +231,16 @@ fn memory(reading: &mut Reading<'_>, node: &Node) -> Option<u64> {
 }
 
 fn qemu(reading: &mut Reading<'_>, node: &Node) -> Option<Qemu> {
-    let fields = reading.fields(node, &["program", "package", "args", "disk-device", "serial-device"]);
+    const FIELDS: [&str; 6] =
+        ["program", "package", "args", "disk-device", "serial-device", "network-device"];
+    let fields = reading.fields(node, &FIELDS);
     let program = program(reading, &fields);
     let mut named =
         |name: &str, example: &str| fields.need(reading, name, example).and_then(|node| word(reading, node));
     let package = named("package", "package: qemu-system-arm");
     let disk_device = named("disk-device", "disk-device: virtio-blk-device");
     let serial_device = named("serial-device", "serial-device: virtio-serial-device");
+    let network_device = fields.get("network-device").and_then(|node| word(reading, node));
     let mut args = Vec::new();
     if let Some(list) = fields.get("args") {
         for item in reading.list(list, 64, "args: [-machine, virt]") {
@@ -254,6 +259,7 @@ fn qemu(reading: &mut Reading<'_>, node: &Node) -> Option<Qemu> {
         args,
         disk_device: disk_device?,
         serial_device: serial_device?,
+        network_device,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What an app may do, in plain words.
 
-use crate::device::{Manifest, RestartPolicy, SystemGrant};
+use crate::device::{Manifest, Network, Port, Protocol, RestartPolicy, SystemGrant};
 
 /// A sentence for each thing that the manifest grants, limits or withholds, in a fixed order; they read on
 /// from the app's name, like "may use up to 2 MiB of memory".
@@ -33,13 +33,43 @@ pub fn describe(manifest: &Manifest) -> Vec<String> {
     if manifest.peers.is_empty() {
         lines.push("may not exchange messages with other apps".to_owned());
     }
-    lines.push("has no network".to_owned());
+    match &manifest.network {
+        None => lines.push("has no network".to_owned()),
+        Some(network) => reach(network, &mut lines),
+    }
     lines.push("has no devices".to_owned());
     lines.push(restart(manifest));
     if manifest.critical {
         lines.push("is critical: a boot without it counts as failed".to_owned());
     }
     lines
+}
+
+fn reach(network: &Network, lines: &mut Vec<String>) {
+    for remote in &network.connect {
+        let verb = match remote.port.protocol {
+            Protocol::Tcp => "connect",
+            Protocol::Udp => "send",
+        };
+        lines.push(format!("may {verb} to {}, {}", remote.host, port(remote.port)));
+    }
+    if network.connect.is_empty() {
+        lines.push("may connect to nothing in the network".to_owned());
+    }
+    for listen in &network.listen {
+        lines.push(format!("is reached at {} of the device", port(*listen)));
+    }
+    if network.listen.is_empty() {
+        lines.push("is not reached from the network".to_owned());
+    }
+}
+
+fn port(port: Port) -> String {
+    let protocol = match port.protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+    };
+    format!("{protocol} port {}", port.number)
 }
 
 fn restart(manifest: &Manifest) -> String {
@@ -95,7 +125,7 @@ pub(crate) fn share(permille: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{Limits, Restart};
+    use crate::device::{Host, Limits, Remote, Restart};
 
     fn manifest() -> Manifest {
         Manifest {
@@ -142,6 +172,33 @@ mod tests {
                 "has no devices",
                 "is not started again when it ends",
             ]
+        );
+    }
+
+    #[test]
+    fn description_of_a_network_says_each_port_and_what_is_not_there() {
+        let said = |network: Network| {
+            let lines = describe(&Manifest { network: Some(network), ..manifest() });
+            let is_of_network = |line: &&String| line.contains("port") || line.contains("network");
+            lines.iter().filter(is_of_network).cloned().collect::<Vec<_>>()
+        };
+        let tcp = |number| Port { protocol: Protocol::Tcp, number };
+        let udp = |number| Port { protocol: Protocol::Udp, number };
+        let connect = vec![
+            Remote { host: Host::Address([10, 0, 2, 2]), port: udp(9000) },
+            Remote { host: Host::Name("api.example.com".to_owned()), port: tcp(443) },
+        ];
+        assert_eq!(
+            said(Network { connect, listen: vec![] }),
+            [
+                "may send to 10.0.2.2, UDP port 9000",
+                "may connect to api.example.com, TCP port 443",
+                "is not reached from the network",
+            ]
+        );
+        assert_eq!(
+            said(Network { connect: vec![], listen: vec![tcp(8080)] }),
+            ["may connect to nothing in the network", "is reached at TCP port 8080 of the device"]
         );
     }
 

@@ -3,6 +3,8 @@
 //! Maps have integer keys in ascending order, so one value has one encoding; [`decode`] refuses any
 //! other (RFC 8949, section 4.2.1).
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 
 use crate::component::ComponentId;
@@ -58,6 +60,13 @@ pub struct Network {
     pub listen: Vec<Port>,
 }
 
+impl Network {
+    /// Whether it has names in it that must be resolved.
+    pub fn has_names(&self) -> bool {
+        self.connect.iter().any(|remote| matches!(remote.host, Host::Name(_)))
+    }
+}
+
 /// A port of another machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(map)]
@@ -103,6 +112,38 @@ pub enum Protocol {
     /// RFC 768.
     #[n(1)]
     Udp,
+}
+
+impl fmt::Display for Remote {
+    /// As a manifest writes it: `tcp:api.example.com:443`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.port.protocol, self.host, self.port.number)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address([a, b, c, d]) => write!(f, "{a}.{b}.{c}.{d}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for Port {
+    /// As a manifest writes it: `tcp:8080`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.protocol, self.number)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
 }
 
 /// When and how fast an app is started again.

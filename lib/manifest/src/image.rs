@@ -7,11 +7,15 @@ use nacre_diag::{Diagnostic, ExitCode, Place, Report, did_you_mean};
 
 use crate::app;
 use crate::device::LAYERS;
+use crate::host::parse_host;
 use crate::path::{Climb, folder_of, source_path};
 use crate::yaml::{Fields, Node, Reading, read_file, shown};
 
 /// Apps in one image: each costs the device memory, and the smallest one holds eight or so.
 pub const MAX_APPS: usize = 32;
+
+/// Time servers of an image: more of them make no clock more right.
+pub const MAX_TIME_SERVERS: usize = 4;
 
 /// A validated image recipe.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct ImageRecipe {
     pub board: String,
     /// Its apps, in the order of the recipe.
     pub apps: Vec<AppEntry>,
+    /// Names or addresses of time servers, asked beside those that the network offers.
+    pub time_servers: Vec<String>,
     /// Sandbox layers that are off, for the sandbox's own tests; empty in every other image.
     pub layers_off: Vec<String>,
     /// Where the board is named.
@@ -124,7 +130,7 @@ impl AppEntry {
 pub fn parse(text: &str, file: &str) -> Result<ImageRecipe, Report> {
     let (mut reading, root) = Reading::start(text, file)?;
     let r = &mut reading;
-    let known = ["image", "version", "rollback-index", "profile", "board", "apps", "testing"];
+    let known = ["image", "version", "rollback-index", "profile", "board", "apps", "time-servers", "testing"];
     let fields = r.fields(&root, &known);
     let folder = folder_of(file);
     let image = fields.need(r, "image", "image: demo").and_then(|node| name(r, node));
@@ -138,6 +144,7 @@ pub fn parse(text: &str, file: &str) -> Result<ImageRecipe, Report> {
         .need(r, "apps", "apps: [../apps/thermostat]")
         .map(|node| read_apps(r, node, &folder))
         .unwrap_or_default();
+    let time_servers = time_servers(r, &fields);
     let layers_off = testing(r, &fields, profile);
     let board_place = reading.place_or_file(fields.get("board"));
     let recipe = (|| {
@@ -150,6 +157,7 @@ pub fn parse(text: &str, file: &str) -> Result<ImageRecipe, Report> {
             profile: profile?,
             board: board?,
             apps,
+            time_servers,
             layers_off,
             board_place,
         })
@@ -196,6 +204,21 @@ fn read_apps(reading: &mut Reading<'_>, node: &Node, folder: &Path) -> Vec<AppEn
         }
     }
     apps
+}
+
+fn time_servers(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Vec<String> {
+    let mut servers = Vec::new();
+    let Some(node) = fields.get("time-servers") else { return servers };
+    for item in reading.list(node, MAX_TIME_SERVERS, "time-servers: [pool.ntp.org]") {
+        let Some(host) = reading.measure(item, "a name like `pool.ntp.org`", parse_host) else { continue };
+        let server = host.to_string();
+        if servers.contains(&server) {
+            reading.bad(item, format!("`{}` is there twice", item.label), "remove one of them");
+        } else {
+            servers.push(server);
+        }
+    }
+    servers
 }
 
 fn testing(reading: &mut Reading<'_>, fields: &Fields<'_>, profile: Option<Profile>) -> Vec<String> {

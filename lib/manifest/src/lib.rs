@@ -15,6 +15,8 @@ pub mod app;
 #[cfg(feature = "yaml")]
 pub mod board;
 #[cfg(feature = "yaml")]
+mod host;
+#[cfg(feature = "yaml")]
 pub mod image;
 #[cfg(feature = "yaml")]
 mod path;

@@ -5,8 +5,11 @@
 #![allow(unsafe_code)] // The one crate whose work this is; every other one forbids it.
 
 pub mod close_range;
+pub mod fd_passing;
 pub mod inherited;
 pub mod loopback;
+pub mod netlink;
+pub mod netns;
 pub mod pidfd;
 pub mod seccomp;
 pub mod securebits;

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::status::{AppStatus, Stats};
+use crate::status::{AppStatus, Device, Stats};
 
 /// Longest packet, in bytes. A longer one ends the connection.
 pub const MAX_PACKET: usize = 4096;
@@ -52,6 +52,9 @@ pub enum Ask {
         #[cbor(n(1), with = "minicbor::bytes")]
         payload: Vec<u8>,
     },
+    /// Which device this is (`system: [stats]`).
+    #[n(4)]
+    Device,
 }
 
 /// To an app.
@@ -106,4 +109,7 @@ pub enum Outcome {
     /// The request makes no sense.
     #[n(6)]
     Invalid(#[n(0)] String),
+    /// Which device this is.
+    #[n(7)]
+    Device(#[n(0)] Device),
 }

@@ -104,7 +104,7 @@ impl Bounded for AppStatus {
 impl Bounded for app::Request {
     fn check(&self) -> Result<(), MessageError> {
         match &self.ask {
-            app::Ask::Stats | app::Ask::AppsStatus => Ok(()),
+            app::Ask::Stats | app::Ask::AppsStatus | app::Ask::Device => Ok(()),
             app::Ask::Call { to, payload: bytes } => name(to).and_then(|()| payload(bytes)),
             app::Ask::Answer { payload: bytes, .. } => payload(bytes),
         }
@@ -125,6 +125,9 @@ impl Bounded for app::Message {
                 app::Outcome::Denied(reason)
                 | app::Outcome::Unavailable(reason)
                 | app::Outcome::Invalid(reason) => text(reason),
+                app::Outcome::Device(device) => [&device.image, &device.version, &device.board]
+                    .into_iter()
+                    .try_for_each(|part| bound("a text", part.len(), 256)),
             },
         }
     }
@@ -165,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::status::{AppState, Stats};
+    use crate::status::{AppState, Device, Stats};
 
     fn call(to: &str, payload: usize) -> app::Request {
         app::Request { id: 7, ask: app::Ask::Call { to: to.into(), payload: vec![1; payload] } }
@@ -183,6 +186,16 @@ mod tests {
         }
     }
 
+    fn device(address: Option<[u8; 4]>) -> Device {
+        Device {
+            image: "demo".into(),
+            version: "0.1.0".into(),
+            board: "b".repeat(256),
+            development: true,
+            address,
+        }
+    }
+
     #[test]
     fn messages_of_every_kind_come_back() {
         let stats = Stats {
@@ -195,6 +208,7 @@ mod tests {
         for ask in [
             app::Ask::Stats,
             app::Ask::AppsStatus,
+            app::Ask::Device,
             app::Ask::Call { to: "org.nacre.recorder".into(), payload: vec![0; app::MAX_PAYLOAD] },
             app::Ask::Answer { call: 3, payload: vec![] },
         ] {
@@ -209,6 +223,8 @@ mod tests {
             app::Outcome::Denied("t".repeat(MAX_TEXT)),
             app::Outcome::Unavailable(String::new()),
             app::Outcome::Invalid("no".into()),
+            app::Outcome::Device(device(None)),
+            app::Outcome::Device(device(Some([10, 0, 2, 15]))),
         ] {
             let message = app::Message::Reply { id: 1, outcome };
             assert_eq!(decode::<app::Message>(&encode(&message).unwrap()).unwrap(), message);

@@ -138,7 +138,9 @@ impl Bounded for Order {
             Self::Begin { time_servers, layers_off } => {
                 bound("time servers", time_servers.len(), MAX_TIME_SERVERS)?;
                 bound("layers", layers_off.len(), MAX_NAME)?;
-                time_servers.iter().try_for_each(|name| bound("the name of a time server", name.len(), 253))?;
+                time_servers
+                    .iter()
+                    .try_for_each(|name| bound("the name of a time server", name.len(), 253))?;
                 layers_off.iter().try_for_each(|name| bound("the name of a layer", name.len(), MAX_NAME))
             }
             Self::Join { name, network, .. } => {

@@ -23,6 +23,27 @@ pub struct Stats {
     pub memory_available_kib: u32,
 }
 
+/// Which device this is, for a person who looks at it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Device {
+    /// Name of its image.
+    #[n(0)]
+    pub image: String,
+    /// Version of the image.
+    #[n(1)]
+    pub version: String,
+    /// Board that the image was built for.
+    #[n(2)]
+    pub board: String,
+    /// True for the development profile.
+    #[n(3)]
+    pub development: bool,
+    /// Its IPv4 address, while it has one.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub address: Option<[u8; 4]>,
+}
+
 /// One app as its manager sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -75,4 +96,7 @@ pub enum AppState {
     /// Its package was refused.
     #[n(6)]
     Refused,
+    /// To be started as soon as the device has its network.
+    #[n(7)]
+    Waiting,
 }

@@ -23,7 +23,7 @@ const PROT_EXEC: u32 = 4;
 /// `mmap(_, _, prot, ..)`: writable or executable, not both.
 pub(crate) const NOT_WRITE_AND_EXEC: Sets = &[&[none_of(2, PROT_EXEC)], &[none_of(2, PROT_WRITE)]];
 
-/// `mprotect(_, _, prot)`: never executable.
+/// `mprotect(_, _, prot)`, netd's `mmap(_, _, prot, ..)`: never executable.
 pub(crate) const NOT_EXEC: Sets = &[&[none_of(2, PROT_EXEC)]];
 
 /// `madvise(_, _, advice)`: NORMAL to DONTNEED, and FREE.
@@ -100,19 +100,20 @@ const fn kind(value: u32) -> Condition {
     is_without(1, 0o2_000_000 | 0o4_000, value)
 }
 
-/// `socket(family, type, protocol)`: unix stream, datagram and seqpacket; IPv4 TCP and UDP, by their
-/// number or as the default, so that neither ICMP nor MPTCP nor SCTP comes with the type.
-pub(crate) const SOCKET_KINDS: Sets = &[
-    &[is(0, AF_UNIX), kind(SOCK_STREAM), is(2, 0)],
-    &[is(0, AF_UNIX), kind(SOCK_DGRAM), is(2, 0)],
-    &[is(0, AF_UNIX), kind(SOCK_SEQPACKET), is(2, 0)],
+/// `socket(family, type, protocol)`: IPv4 TCP and UDP, by their number or as the default, so that neither
+/// ICMP nor MPTCP nor SCTP comes with the type.
+pub(crate) const IPV4_SOCKETS: Sets = &[
     &[is(0, AF_INET), kind(SOCK_STREAM), is(2, 0)],
     &[is(0, AF_INET), kind(SOCK_STREAM), is(2, IPPROTO_TCP)],
     &[is(0, AF_INET), kind(SOCK_DGRAM), is(2, 0)],
     &[is(0, AF_INET), kind(SOCK_DGRAM), is(2, IPPROTO_UDP)],
 ];
 
-/// `socketpair(family, type, protocol, _)`: unix only.
+/// `socket(family, type, protocol)`: IPv4 UDP.
+pub(crate) const UDP_SOCKETS: Sets =
+    &[&[is(0, AF_INET), kind(SOCK_DGRAM), is(2, 0)], &[is(0, AF_INET), kind(SOCK_DGRAM), is(2, IPPROTO_UDP)]];
+
+/// `socket(family, type, protocol)` and `socketpair`: unix stream, datagram and seqpacket.
 pub(crate) const UNIX_SOCKETS: Sets = &[
     &[is(0, AF_UNIX), kind(SOCK_STREAM), is(2, 0)],
     &[is(0, AF_UNIX), kind(SOCK_DGRAM), is(2, 0)],
@@ -120,10 +121,9 @@ pub(crate) const UNIX_SOCKETS: Sets = &[
 ];
 
 const SOL_SOCKET: u32 = 1;
-const TCP_NODELAY: u32 = 1;
 
 /// `setsockopt(_, level, name, ..)`: REUSEADDR, BROADCAST, SNDBUF, RCVBUF, KEEPALIVE, LINGER, PASSCRED,
-/// RCVTIMEO and SNDTIMEO (both widths); TCP_NODELAY. SO_ATTACH_FILTER and what selects a device are out.
+/// RCVTIMEO and SNDTIMEO (both widths). SO_ATTACH_FILTER and what selects a device are out.
 pub(crate) const SOCKET_OPTIONS: Sets = &[
     &[is(1, SOL_SOCKET), is(2, 2)],
     &[is(1, SOL_SOCKET), is(2, 6)],
@@ -136,5 +136,24 @@ pub(crate) const SOCKET_OPTIONS: Sets = &[
     &[is(1, SOL_SOCKET), is(2, 21)],
     &[is(1, SOL_SOCKET), is(2, 66)],
     &[is(1, SOL_SOCKET), is(2, 67)],
-    &[is(1, IPPROTO_TCP), is(2, TCP_NODELAY)],
+];
+
+/// `setsockopt(_, level, name, ..)`: TCP_NODELAY, KEEPIDLE, KEEPINTVL, KEEPCNT, USER_TIMEOUT. What loads
+/// congestion control or upper protocols (ULP) is out.
+pub(crate) const TCP_OPTIONS: Sets = &[
+    &[is(1, IPPROTO_TCP), is(2, 1)],
+    &[is(1, IPPROTO_TCP), is(2, 4)],
+    &[is(1, IPPROTO_TCP), is(2, 5)],
+    &[is(1, IPPROTO_TCP), is(2, 6)],
+    &[is(1, IPPROTO_TCP), is(2, 18)],
+];
+
+const SOL_NETLINK: u32 = 270;
+
+/// netd's `setsockopt(_, level, name, ..)`: BROADCAST, BINDTODEVICE; NETLINK_CAP_ACK, EXT_ACK.
+pub(crate) const NETD_SOCKET_OPTIONS: Sets = &[
+    &[is(1, SOL_SOCKET), is(2, 6)],
+    &[is(1, SOL_SOCKET), is(2, 25)],
+    &[is(1, SOL_NETLINK), is(2, 10)],
+    &[is(1, SOL_NETLINK), is(2, 11)],
 ];

@@ -27,7 +27,13 @@ impl Data {
 
 /// Runs `filter` on `data`; an instruction that no filter of ours has is a panic.
 pub(crate) fn evaluate(filter: &[u8], data: &Data) -> Verdict {
+    evaluate_counting(filter, data).0
+}
+
+/// As [`evaluate`], and how many instructions were run.
+pub(crate) fn evaluate_counting(filter: &[u8], data: &Data) -> (Verdict, usize) {
     let mut accumulator = 0_u32;
+    let mut steps = 0;
     let mut next = 0;
     loop {
         let bytes: [u8; 8] = filter[next * 8..next * 8 + 8].try_into().unwrap();
@@ -36,6 +42,7 @@ pub(crate) fn evaluate(filter: &[u8], data: &Data) -> Verdict {
         let k = u32::from_le_bytes(bytes[4..].try_into().unwrap());
         let branch = |holds: bool| if holds { if_true } else { if_false };
         next += 1;
+        steps += 1;
         match code {
             0x20 => accumulator = data.words[usize::try_from(k / 4).unwrap()],
             0x54 => accumulator &= k,
@@ -43,9 +50,9 @@ pub(crate) fn evaluate(filter: &[u8], data: &Data) -> Verdict {
             0x15 => next += branch(accumulator == k),
             0x25 => next += branch(accumulator > k),
             0x35 => next += branch(accumulator >= k),
-            0x06 if k == 0x7fff_0000 => return Verdict::Allow,
-            0x06 if k == 0x8000_0000 => return Verdict::Kill,
-            0x06 if k >> 16 == 5 => return Verdict::Error(k & 0xffff),
+            0x06 if k == 0x7fff_0000 => return (Verdict::Allow, steps),
+            0x06 if k == 0x8000_0000 => return (Verdict::Kill, steps),
+            0x06 if k >> 16 == 5 => return (Verdict::Error(k & 0xffff), steps),
             _ => panic!("instruction {code:#x} {k:#x}"),
         }
     }

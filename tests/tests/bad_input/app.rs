@@ -60,16 +60,100 @@ fn manifest_with_a_wrong_unit_names_place_and_remedy() {
 
 #[test]
 fn manifest_that_asks_for_what_is_not_enforced_is_refused_with_the_reason() {
-    let network = "build: none\nnetwork: { connect: [\"tcp:example.org:443\"] }";
     check(&[
-        ("build: none", network, 64, &["`network`", "tool/nacre.yaml:5:1", "hint:"]),
         ("build: none", "build: none\ndevices: [/dev/ttyS0]", 64, &["`devices`", "tool/nacre.yaml:5:1"]),
         ("build: none", "build: none\nhealth: { check: x }", 64, &["`health`", "tool/nacre.yaml:5:1"]),
         ("build: none", "build: none\nmemory: { writable-executable: true }", 64, &["tool/nacre.yaml:5:"]),
         ("build: none", "build: c", 64, &["tool/nacre.yaml:4:8"]),
         // Both: what is mistyped must be put right before what is forbidden can be judged.
-        ("build: none", "bulid: none\nnetwork: {}", 65, &["`bulid`", "`network`"]),
+        ("build: none", "bulid: none\ndevices: {}", 65, &["`bulid`", "`devices`"]),
     ]);
+}
+
+#[test]
+fn network_that_is_wrong_names_place_reason_and_remedy() {
+    // What stands in the list, at which column of line 5, what must be said.
+    let connect: [(&str, u32, &[&str]); 22] = [
+        ("api.example.com:443", 22, &["has no protocol", "did you mean `tcp:api.example.com:443`?"]),
+        ("tpc:api.example.com:443", 22, &["did you mean `tcp:api.example.com:443`?"]),
+        ("icmp:api.example.com:1", 22, &["no known protocol", "known: tcp, udp"]),
+        ("https://api.example.com/v1", 22, &["did you mean `tcp:api.example.com:443`?"]),
+        ("tcp:api.example.com", 22, &["has no port", "like `tcp:api.example.com:443`"]),
+        ("tcp:api.example.com:0", 22, &["no good port", "1 to 65535"]),
+        ("tcp:api.example.com:65536", 22, &["no good port", "1 to 65535"]),
+        ("tcp:Api.Example.com:443", 22, &["lower case", "did you mean `api.example.com`?"]),
+        ("tcp:api_1.example.com:443", 22, &["not a host's name", "a-z, 0-9"]),
+        ("tcp:api..com:443", 22, &["not a host's name", "a-z, 0-9"]),
+        ("'tcp:*.example.com:443'", 22, &["wildcard", "list each name"]),
+        ("'tcp:[2001:db8::1]:443'", 22, &["IPv6", "IPv4 only"]),
+        ("tcp:2001:db8::1:443", 22, &["IPv6", "IPv4 only"]),
+        ("tcp:localhost:80", 22, &["loopback", "`apps:`"]),
+        ("tcp:127.0.0.1:80", 22, &["loopback", "`apps:`"]),
+        ("tcp:100.115.92.2:80", 22, &["own apps", "`apps:`"]),
+        ("udp:224.0.0.251:5353", 22, &["multicast", "one other machine"]),
+        ("udp:255.255.255.255:9", 22, &["not the address", "one other machine"]),
+        ("tcp:10.0.0.256:80", 22, &["not an IPv4 address", "`192.0.2.1`"]),
+        ("udp:dns.example.com:53", 22, &["name server", "the OS resolves"]),
+        ("tcp:a.example:1, tcp:a.example:1", 39, &["`network.connect[1]` is there twice", "remove one"]),
+        ("443", 22, &["names no host", "like `tcp:api.example.com:443`"]),
+    ];
+    let listen: [(&str, u32, &[&str]); 6] = [
+        ("8080", 21, &["has no protocol", "did you mean `tcp:8080`?"]),
+        ("tcp:0.0.0.0:8080", 21, &["a port of this device", "did you mean `tcp:8080`?"]),
+        ("tcp:0", 21, &["no good port", "1 to 65535"]),
+        ("sctp:80", 21, &["no known protocol", "known: tcp, udp"]),
+        ("udp:68", 21, &["the OS's own", "another port"]),
+        ("tcp:80, tcp:80", 29, &["`network.listen[1]` is there twice", "remove one"]),
+    ];
+    let too_many =
+        |entry: &dyn Fn(u32) -> String, count: u32| (1..=count).map(entry).collect::<Vec<_>>().join(", ");
+    let many_remotes = too_many(&|port| format!("tcp:192.0.2.1:{port}"), 33);
+    let many_ports = too_many(&|port| format!("tcp:{port}"), 9);
+    let fields: [(String, u32, &[&str]); 5] = [
+        (format!("{{ connect: [{many_remotes}] }}"), 21, &["33 elements, at most 32"]),
+        (format!("{{ listen: [{many_ports}] }}"), 20, &["9 elements, at most 8"]),
+        ("{}".to_owned(), 10, &["`network` is empty", "remove it"]),
+        ("{ conect: [\"tcp:a.example:1\"] }".to_owned(), 12, &["did you mean `connect`?"]),
+        ("[\"tcp:a.example:1\"]".to_owned(), 10, &["`network` must be a map", "hint:"]),
+    ];
+    let of_list = |name: &'static str| {
+        move |(entries, column, texts): &(&str, u32, &'static [&'static str])| {
+            (format!("{{ {name}: [{entries}] }}"), *column, *texts)
+        }
+    };
+    let cases =
+        connect.iter().map(of_list("connect")).chain(listen.iter().map(of_list("listen"))).chain(fields);
+    let project = Project::new();
+    for (network, column, texts) in cases {
+        let line = format!("build: none\nnetwork: {network}");
+        project.write("apps/tool/nacre.yaml", APP).change("apps/tool/nacre.yaml", "build: none", &line);
+        let place = format!("tool/nacre.yaml:5:{column}");
+        project.build_refused(65, &[texts, &[place.as_str()]].concat());
+    }
+}
+
+#[test]
+fn port_that_two_apps_want_is_refused_with_both_places() {
+    let project = Project::new();
+    let listen = "build: none\nnetwork: { listen: [\"tcp:443\", \"tcp:8080\"] }";
+    project.change("apps/tool/nacre.yaml", "build: none", listen);
+    fs::create_dir(project.path("apps/other")).expect("the folder is new");
+    let other = APP.replace("org.example.tool", "org.example.other");
+    project.write(
+        "apps/other/nacre.yaml",
+        other.replace("build: none", "build: none\nnetwork: { listen: [\"tcp:8080\"] }"),
+    );
+    project.write("apps/other/tool", elf(ARM, None));
+    project.change("images/tiny.yaml", "[../apps/tool]", "[../apps/tool, ../apps/other]");
+    project.build_refused(
+        65,
+        &[
+            "`tcp:8080`: two apps of this image listen on this port",
+            "--> apps/other/nacre.yaml:5:21",
+            "`org.example.tool` listens on it as well, at apps/tool/nacre.yaml:5:32",
+            "hint: give one of them another port",
+        ],
+    );
 }
 
 #[test]

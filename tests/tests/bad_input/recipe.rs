@@ -9,7 +9,7 @@ type Case<'a> = (&'a str, &'a str, i32, &'a [&'a str]);
 
 #[test]
 fn recipe_with_a_wrong_field_names_place_and_remedy() {
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 19] = [
         (
             "version:",
             "versoin:",
@@ -28,6 +28,16 @@ fn recipe_with_a_wrong_field_names_place_and_remedy() {
         ("[../apps/tool]", "[../apps/tool, ../apps/tool]", 65, &["tiny.yaml:6:22", "twice"]),
         ("[../apps/tool]", "[/apps/tool]", 65, &["tiny.yaml:6:8", "absolute path", "hint:"]),
         ("apps: [", "apps: [[", 65, &["tiny.yaml:"]),
+        ("image: tiny", "image: tiny\ntime-server: [a.example]", 65, &["did you mean `time-servers`?"]),
+        ("image: tiny", "image: tiny\ntime-servers: a.example", 65, &["tiny.yaml:2:15", "hint:"]),
+        (
+            "image: tiny",
+            "image: tiny\ntime-servers: [a.example, A.example]",
+            65,
+            &["tiny.yaml:2:27", "did you mean"],
+        ),
+        ("image: tiny", "image: tiny\ntime-servers: ['::1']", 65, &["tiny.yaml:2:16", "IPv4 only"]),
+        ("image: tiny", "image: tiny\ntime-servers: [a, b, c, d, e]", 65, &["tiny.yaml:2:15", "at most 4"]),
         ("image: tiny", "image: tiny\nimage: tiny", 65, &["tiny.yaml:2:1", "image"]),
     ];
     let project = Project::new();

@@ -70,5 +70,9 @@ pub const MAX_RUN_BYTES: usize = 4096;
 pub const MAX_FILES: usize = 256;
 /// Entries of `apps`.
 pub const MAX_PEERS: usize = 32;
+/// Entries of `network.connect`: each costs netd and the kernel's packet filter memory on the smallest device.
+pub const MAX_CONNECT: usize = 32;
+/// Entries of `network.listen`.
+pub const MAX_LISTEN: usize = 8;
 /// Bytes of `version`.
 pub const MAX_VERSION: usize = 32;

@@ -3,6 +3,7 @@
 mod amounts;
 pub mod bounds;
 mod files;
+mod network;
 mod peers;
 mod read;
 mod unenforced;
@@ -15,6 +16,7 @@ use crate::device::Manifest;
 use crate::yaml::{Node, Reading, read_file, shown};
 
 pub use files::AppFile;
+pub use network::check_ports;
 pub use peers::check_peers;
 
 /// Name of the manifest in an app's folder.
@@ -63,6 +65,8 @@ pub struct Places {
     pub program: Place,
     /// The entries of `apps`, in the order of [`Manifest::peers`].
     pub peers: Vec<Place>,
+    /// The entries of `network.listen`, in the order of [`Network::listen`](crate::device::Network::listen).
+    pub listen: Vec<Place>,
 }
 
 impl AppSource {

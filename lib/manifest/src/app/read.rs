@@ -3,13 +3,13 @@
 use nacre_diag::Report;
 
 use super::files::{self, AppFile};
-use super::{AppSource, BIN_FOLDER, Build, Places, amounts, bounds, unenforced};
+use super::{AppSource, BIN_FOLDER, Build, Places, amounts, bounds, network, unenforced};
 use crate::component::ComponentId;
 use crate::device::{Manifest, SystemGrant};
 use crate::path::{folder_of, image_path};
 use crate::yaml::{Fields, Node, Reading, Value, shown};
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "app",
     "version",
     "rollback-index",
@@ -23,6 +23,7 @@ const FIELDS: [&str; 14] = [
     "storage",
     "system",
     "apps",
+    "network",
     "files",
 ];
 
@@ -48,6 +49,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
     let data_bytes = amounts::storage(reader, &fields);
     let system = system(reader, &fields);
     let (peers, peer_places) = peers(reader, &fields, app.as_ref());
+    let (network, listen_places) = network::read(reader, &fields);
 
     if !reading.is_clean() {
         return Err(reading.into_report());
@@ -61,6 +63,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
         build: reading.place_or_file(fields.get("build")),
         program: reading.place_or_file(program),
         peers: peer_places,
+        listen: listen_places,
     };
     let manifest = (|| {
         Some(Manifest {
@@ -74,7 +77,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
             data_bytes,
             system,
             peers,
-            network: None,
+            network,
         })
     })();
     let source = manifest.zip(build).map(|(manifest, build)| AppSource {

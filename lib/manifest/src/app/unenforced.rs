@@ -10,23 +10,18 @@ struct Refused {
     hint: &'static str,
 }
 
-const FIELDS: [Refused; 4] = [
+const FIELDS: [Refused; 3] = [
     Refused {
         name: "health",
         reason: "no heartbeat is watched yet, so a hung app would look healthy",
         hint: "remove it; a crash is noticed without it",
-    },
-    Refused {
-        name: "network",
-        reason: "the device has no packet filter yet, so only an app's own loopback is there",
-        hint: "remove it; apps of one device can talk through `apps:`",
     },
     Refused { name: "devices", reason: "the OS can't hand over GPIO lines and UARTs yet", hint: "remove it" },
     Refused { name: "events", reason: "the OS sends no events yet", hint: "remove it" },
 ];
 
 /// Names of the fields.
-pub(super) const NAMES: [&str; 4] = [FIELDS[0].name, FIELDS[1].name, FIELDS[2].name, FIELDS[3].name];
+pub(super) const NAMES: [&str; 3] = [FIELDS[0].name, FIELDS[1].name, FIELDS[2].name];
 
 /// Records each that is there.
 pub(super) fn refuse(reading: &mut Reading<'_>, fields: &Fields<'_>) {

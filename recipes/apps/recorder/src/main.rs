@@ -53,12 +53,16 @@ fn sample(before: &Stats, now: &Stats) -> Sample {
 
 /// Answers a peer. A question that makes no sense gets an empty answer: this app goes on.
 fn answer(system: &mut System, ring: &Ring, call: &Call, stats: &Stats) -> Result<(), Box<dyn Error>> {
-    let newest = minicbor::decode::<Ask>(&call.payload).map_or(0, |ask| ask.newest.min(MOST_SAMPLES));
+    let ask = minicbor::decode(&call.payload).unwrap_or(Ask { newest: 0, every_s: None });
+    let count = usize::from(ask.newest.min(MOST_SAMPLES));
     let answer = Answer {
         kept: ring.kept(),
         boots: ring.boots(),
         memory_total_kib: stats.memory_total_kib,
-        samples: ring.newest(usize::from(newest))?,
+        samples: match ask.every_s {
+            None => ring.newest(count)?,
+            Some(every_s) => ring.newest_means(count, every_s)?,
+        },
     };
     if let Err(error) = system.answer(call, &minicbor::to_vec(answer)?) {
         println!("answer {}: {error}", call.from);

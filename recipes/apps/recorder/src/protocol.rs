@@ -16,6 +16,9 @@ pub struct Ask {
     /// How many, at most [`MOST_SAMPLES`].
     #[n(0)]
     pub newest: u16,
+    /// Instead of single samples: means over so many seconds each.
+    #[n(1)]
+    pub every_s: Option<u32>,
 }
 
 /// The newest samples, oldest of them first.
@@ -30,7 +33,7 @@ pub struct Answer {
     /// Memory of the device, in KiB.
     #[n(2)]
     pub memory_total_kib: u32,
-    /// The newest ones.
+    /// The newest ones, or means.
     #[n(3)]
     pub samples: Vec<Sample>,
 }

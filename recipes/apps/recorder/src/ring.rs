@@ -100,19 +100,59 @@ impl Ring {
 
     /// The newest `count` samples, oldest of them first.
     pub fn newest(&self, count: usize) -> io::Result<Vec<Sample>> {
-        let mut newest: Vec<Sample> = self.current.iter().rev().take(count).copied().collect();
-        let mut sequence = self.sequence;
-        while newest.len() < count && sequence > 0 && self.sequence - sequence + 2 < self.blocks {
-            sequence -= 1;
-            match self.read(sequence % self.blocks)? {
-                Some((found, samples)) if found == sequence => {
-                    newest.extend(samples.iter().rev().take(count - newest.len()));
-                }
-                _ => break,
-            }
+        let mut newest = Vec::new();
+        if count > 0 {
+            self.walk_back(|sample| {
+                newest.push(*sample);
+                newest.len() < count
+            })?;
         }
         newest.reverse();
         Ok(newest)
+    }
+
+    /// The newest `count` means over `every` seconds, oldest of them first. What an uptime falls into does
+    /// not depend on the time of asking, and no mean reaches over a boot; its uptime is its newest sample's.
+    pub fn newest_means(&self, count: usize, every: u32) -> io::Result<Vec<Sample>> {
+        let every = every.max(1);
+        let mut means = Vec::new();
+        let mut open: Option<Mean> = None;
+        self.walk_back(|sample| {
+            match &mut open {
+                Some(mean)
+                    if sample.uptime_s / every == mean.newest.uptime_s / every
+                        && sample.uptime_s <= mean.oldest_s =>
+                {
+                    mean.add(sample);
+                }
+                _ => means.extend(open.replace(Mean::of(sample)).map(|mean| mean.sample())),
+            }
+            means.len() < count
+        })?;
+        means.extend(open.map(|mean| mean.sample()));
+        means.truncate(count);
+        means.reverse();
+        Ok(means)
+    }
+
+    /// Shows the samples from the newest backwards, until `more` has enough.
+    fn walk_back(&self, mut more: impl FnMut(&Sample) -> bool) -> io::Result<()> {
+        if !self.current.iter().rev().all(&mut more) {
+            return Ok(());
+        }
+        let mut sequence = self.sequence;
+        while sequence > 0 && self.sequence - sequence + 2 < self.blocks {
+            sequence -= 1;
+            match self.read(sequence % self.blocks)? {
+                Some((found, samples)) if found == sequence => {
+                    if !samples.iter().rev().all(&mut more) {
+                        return Ok(());
+                    }
+                }
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// Finds the newest block, and counts what is kept from there backwards.
@@ -155,6 +195,39 @@ impl Ring {
             other => other?,
         }
         Ok(decode(&block).filter(|(sequence, _)| sequence % self.blocks == index))
+    }
+}
+
+/// Samples being added up, from the newest backwards.
+struct Mean {
+    newest: Sample,
+    oldest_s: u32,
+    samples: u64,
+    cpu: u64,
+    memory: u64,
+}
+
+impl Mean {
+    fn of(newest: &Sample) -> Self {
+        let mut mean = Self { newest: *newest, oldest_s: newest.uptime_s, samples: 0, cpu: 0, memory: 0 };
+        mean.add(newest);
+        mean
+    }
+
+    fn add(&mut self, sample: &Sample) {
+        self.oldest_s = sample.uptime_s;
+        self.samples += 1;
+        self.cpu += u64::from(sample.cpu_permille);
+        self.memory += u64::from(sample.memory_pages);
+    }
+
+    fn sample(&self) -> Sample {
+        let mean = |sum: u64| u16::try_from(sum / self.samples).unwrap_or(u16::MAX);
+        Sample {
+            cpu_permille: mean(self.cpu),
+            memory_pages: mean(self.memory),
+            uptime_s: self.newest.uptime_s,
+        }
     }
 }
 
@@ -246,6 +319,27 @@ mod tests {
         assert_eq!(file.metadata().unwrap().len(), u64::from(ring.blocks) * 512);
         let kept = ring.kept();
         assert_eq!(open(&file, 200).kept(), kept);
+    }
+
+    #[test]
+    fn ring_means_keep_to_their_seconds_and_to_their_boot() {
+        let file = tempfile::tempfile().unwrap();
+        let mut ring = open(&file, 1000);
+        let busy = |uptime_s: u32, cpu_permille| Sample { cpu_permille, memory_pages: 20, uptime_s };
+        for second in 1..=100 {
+            ring.push(busy(second, 10)).unwrap();
+        }
+        for second in 1..=25 {
+            ring.push(busy(second, if second < 20 { 200 } else { 400 })).unwrap();
+        }
+        let means = ring.newest_means(5, 10).unwrap();
+        let seen: Vec<_> = means.iter().map(|mean| (mean.uptime_s, mean.cpu_permille)).collect();
+        assert_eq!(seen, [(99, 10), (100, 10), (9, 200), (19, 200), (25, 400)]);
+        assert_eq!(means.first().map(|mean| mean.memory_pages), Some(20));
+        assert_eq!(ring.newest_means(3, 1).unwrap(), ring.newest(3).unwrap());
+        assert_eq!(ring.newest_means(0, 10).unwrap(), []);
+        // Fewer than asked for: all there are, the oldest among them.
+        assert_eq!(ring.newest_means(100, 50).unwrap().len(), 4);
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn pause(mut arguments: impl Iterator<Item = String>) -> Result<Duration, String
 }
 
 fn samples(system: &mut System) -> Result<Answer, AskError> {
-    let ask = minicbor::to_vec(Ask { newest: COLUMNS }).map_err(|_| AskError::TooLong)?;
+    let ask = minicbor::to_vec(Ask { newest: COLUMNS, every_s: None }).map_err(|_| AskError::TooLong)?;
     minicbor::decode(&system.call(RECORDER, &ask)?).map_err(|_| AskError::Unexpected)
 }
 
@@ -71,6 +71,7 @@ fn app(status: &AppStatus) -> String {
         AppState::Done => "done",
         AppState::Failed => "failed",
         AppState::Refused => "refused",
+        AppState::Waiting => "offline",
     };
     let restarts = match status.restarts {
         0 => String::new(),

@@ -51,7 +51,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         name: "sockets",
-        purpose: "sockets; its network namespace holds nothing but its own loopback",
+        purpose: "unix sockets; TCP and UDP where the manifest has `network`",
         calls: sockets::CALLS,
     },
 ];

@@ -1,0 +1,105 @@
+//! `SCM_RIGHTS` (unix(7)): take descriptors that come with a packet.
+
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+
+/// Most descriptors that one packet may bring.
+pub const MAX_FDS: usize = 4;
+
+/// A packet that came.
+#[derive(Debug)]
+pub struct Received {
+    /// Its length, in bytes; 0 is the end if the other side sends no empty packets.
+    pub length: usize,
+    /// The descriptors that came with it, close-on-exec.
+    pub fds: Vec<OwnedFd>,
+}
+
+/// Why no packet was taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// `EAGAIN` if there is none yet.
+    #[error("receive a packet")]
+    Kernel(#[source] Errno),
+    /// It is longer than the buffer, or brings more than [`MAX_FDS`] descriptors. What came of it is lost.
+    #[error("receive a packet: it is longer than the protocol allows")]
+    TooLong,
+}
+
+/// Receives one packet of a unix socket into `buffer`, with the descriptors that it brings. Does not wait.
+///
+/// # Errors
+///
+/// [`ReceiveError`]; no descriptor is left open then.
+pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Received, ReceiveError> {
+    let mut space = cmsg_space!([std::os::fd::RawFd; MAX_FDS]);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut space), flags)
+        .map_err(ReceiveError::Kernel)?;
+    let mut fds = Vec::new();
+    for part in message.cmsgs().map_err(ReceiveError::Kernel)? {
+        if let ControlMessageOwned::ScmRights(numbers) = part {
+            for number in numbers {
+                // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows its number.
+                fds.push(unsafe { OwnedFd::from_raw_fd(number) });
+            }
+        }
+    }
+    if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
+        return Err(ReceiveError::TooLong);
+    }
+    Ok(Received { length: message.bytes, fds })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{IoSlice, Read, pipe};
+
+    use nix::sys::socket::{AddressFamily, ControlMessage, SockFlag, SockType, sendmsg, socketpair};
+
+    use super::*;
+
+    fn send(socket: &OwnedFd, bytes: &[u8], fds: &[std::os::fd::RawFd]) {
+        let rights = [ControlMessage::ScmRights(fds)];
+        let rights = if fds.is_empty() { &rights[..0] } else { &rights[..] };
+        sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], rights, MsgFlags::empty(), None).unwrap();
+    }
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap()
+    }
+
+    #[test]
+    fn packet_with_descriptors_brings_them_usable() {
+        let (ours, theirs) = pair();
+        let (reader, writer) = pipe().unwrap();
+        send(&theirs, b"hello", &[reader.as_raw_fd(), writer.as_raw_fd()]);
+        drop((reader, writer));
+        let mut buffer = [0; 16];
+        let mut received = receive(&ours, &mut buffer).unwrap();
+        assert_eq!((&buffer[..received.length], received.fds.len()), (&b"hello"[..], 2));
+        drop(received.fds.pop());
+        let mut rest = Vec::new();
+        File::from(received.fds.remove(0)).read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, [], "the writing end was closed, so it had one owner");
+    }
+
+    #[test]
+    fn packet_or_descriptors_over_the_bound_are_refused() {
+        let (ours, theirs) = pair();
+        let mut buffer = [0; 4];
+        send(&theirs, b"hello", &[]);
+        assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::TooLong)));
+        send(&theirs, b"x", &[0; 2 * MAX_FDS]);
+        assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::TooLong)));
+        assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::Kernel(Errno::EAGAIN))));
+        drop(theirs);
+        assert_eq!(receive(&ours, &mut buffer).unwrap().length, 0);
+    }
+}

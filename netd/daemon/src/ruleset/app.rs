@@ -1,0 +1,233 @@
+//! One app's part of the table.
+
+use std::net::Ipv4Addr;
+
+use nacre_manifest::device::{Port, Protocol};
+use nacre_netd_core::dns::MAX_ELEMENTS;
+use nacre_netd_core::policy::{MAX_CONNECT, Policy};
+use nacre_wire::net::{ROUTER, app_address};
+
+use super::base::{FROM_APPS, LISTEN, QUESTIONS, SOURCES, TO_APPS, UPLINK, decide, rule};
+use super::change::{Change, Element, ElementValue, Field, Lifetime, Name, Set, Value, interface_key};
+use super::expression::{Expression, Payload, TCP, UDP, Verdict, bytes, not_to_link, protocol, remote};
+
+/// New connections in a second, in each direction, and as many more at once.
+const NEW_PER_SECOND: u32 = 50;
+const NEW_AT_ONCE: u32 = 100;
+
+/// Connections that are open at the same time, in each direction. All of them together must leave room in the
+/// kernel's table, which has about 1,000 places on a machine of 24 MiB.
+const OPEN: u32 = 64;
+
+/// Questions for names in a second, and as many more at once.
+const QUESTIONS_PER_SECOND: u32 = 40;
+
+/// Most that is open to an app at the same time: the manifest's addresses, and what its names resolve to, twice: what
+/// has ended keeps its place until the kernel sweeps.
+const MOST_REMOTES: usize = 2 * MAX_ELEMENTS + MAX_CONNECT;
+
+/// What one app's part is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AppRules {
+    app: u8,
+    /// Addresses of the manifest.
+    fixed: Vec<(Ipv4Addr, Port)>,
+    listen: Vec<Port>,
+    /// Whether the manifest has names, so that the app may ask for them.
+    names: bool,
+}
+
+impl AppRules {
+    /// The part of app number `app`.
+    pub(crate) fn new(app: u8, policy: &Policy) -> Self {
+        Self {
+            app,
+            fixed: policy.addresses().to_vec(),
+            listen: policy.listen().to_vec(),
+            names: policy.has_names(),
+        }
+    }
+
+    /// The set of what is open to the app.
+    fn set(&self) -> Name {
+        link_name(self.app).into()
+    }
+
+    fn link_key(&self) -> Vec<u8> {
+        interface_key(&link_name(self.app)).to_vec()
+    }
+}
+
+/// The link to an app, on the device's side; its set and the chain for what it sends have the same name.
+pub(crate) fn link_name(app: u8) -> String {
+    format!("app{app}")
+}
+
+fn questions_chain(app: u8) -> Name {
+    format!("app{app}-asks").into()
+}
+
+fn inward_chain(app: u8) -> Name {
+    format!("app{app}-listens").into()
+}
+
+fn remote_key(address: Ipv4Addr, port: Port) -> Vec<u8> {
+    [&address.octets()[..], &port_key(port)].concat()
+}
+
+fn port_key(port: Port) -> [u8; 8] {
+    let protocol = match port.protocol {
+        Protocol::Tcp => TCP,
+        Protocol::Udp => UDP,
+    };
+    let [high, low] = port.number.to_be_bytes();
+    [protocol, 0, 0, 0, high, low, 0, 0]
+}
+
+/// Takes an app's part out of the table.
+pub(crate) fn leave(rules: &AppRules) -> Vec<Change> {
+    let address = app_address(rules.app).to_vec();
+    let link = rules.link_key();
+    let source = [&link[..], &address].concat();
+    let destroy = |set: &'static str, key: Vec<u8>| Change::DestroyElement { set: set.into(), key };
+    let mut changes = vec![
+        destroy(SOURCES, source),
+        destroy(FROM_APPS, link.clone()),
+        destroy(QUESTIONS, link),
+        destroy(TO_APPS, address),
+    ];
+    changes.extend(rules.listen.iter().map(|port| destroy(LISTEN, port_key(*port).to_vec())));
+    changes.extend([
+        Change::DestroyChain(rules.set()),
+        Change::DestroyChain(questions_chain(rules.app)),
+        Change::DestroyChain(inward_chain(rules.app)),
+        Change::DestroySet(rules.set()),
+    ]);
+    changes
+}
+
+/// Puts an app's part into a table that has none of it.
+pub(crate) fn join(rules: &AppRules) -> Vec<Change> {
+    let address = app_address(rules.app);
+    let chain: Name = rules.set();
+    let mut table = vec![Change::AddSet(Set {
+        name: rules.set(),
+        key: &[Field::Address, Field::Protocol, Field::Port],
+        value: Value::None,
+        lifetime: Lifetime::Ending,
+        size: u32::try_from(MOST_REMOTES).unwrap_or(u32::MAX),
+    })];
+    let fixed = rules.fixed.iter().map(|(address, port)| Element::lasting(remote_key(*address, *port)));
+    table.extend(fixed.map(|element| Change::AddElement { set: rules.set(), element }));
+    outward(&mut table, &chain);
+    table.push(goes_to(FROM_APPS, rules.link_key(), chain));
+    if rules.names {
+        let chain = questions_chain(rules.app);
+        questions(&mut table, &chain);
+        table.push(goes_to(QUESTIONS, rules.link_key(), chain));
+    }
+    if !rules.listen.is_empty() {
+        let chain = inward_chain(rules.app);
+        inward(&mut table, &chain);
+        table.push(goes_to(TO_APPS, address.to_vec(), chain));
+        for port in &rules.listen {
+            let value = ElementValue::Address(address);
+            let element = Element { key: port_key(*port).to_vec(), value, timeout_ms: None };
+            table.push(Change::AddElement { set: LISTEN.into(), element });
+        }
+    }
+    let source = [&rules.link_key()[..], &address].concat();
+    table.push(Change::AddElement { set: SOURCES.into(), element: Element::lasting(source) });
+    table
+}
+
+/// Opens ports of an address for a time. What is open for a time already gets the new one, what the manifest itself
+/// opens stays open.
+pub(crate) fn open(rules: &AppRules, address: Ipv4Addr, ports: &[Port], timeout_ms: u64) -> Vec<Change> {
+    let open = |port: &Port| {
+        let element = Element {
+            key: remote_key(address, *port),
+            value: ElementValue::None,
+            timeout_ms: Some(timeout_ms),
+        };
+        Change::AddElement { set: rules.set(), element }
+    };
+    ports.iter().filter(|port| !rules.fixed.contains(&(address, **port))).map(open).collect()
+}
+
+/// What the app sends to others, beside what belongs to a connection that is known.
+fn outward(table: &mut Vec<Change>, chain: &Name) {
+    let reject = || vec![Expression::Reject];
+    let rate = Expression::RateOver { per_second: NEW_PER_SECOND, burst: NEW_AT_ONCE };
+    table.push(Change::AddChain { name: chain.clone(), hook: None });
+    rule(table, chain.clone(), [not_to_link(UPLINK), reject()]);
+    rule(table, chain.clone(), [remote(), vec![Expression::Lacks(chain.clone())], reject()]);
+    // Every packet of a UDP sender is a new connection until an answer comes; TCP's is one.
+    rule(table, chain.clone(), [protocol(TCP), vec![rate], reject()]);
+    rule(table, chain.clone(), [vec![Expression::OpenOver(OPEN)], reject()]);
+    rule(table, chain.clone(), [decide(Verdict::Accept)]);
+}
+
+/// What the app sends to the device.
+fn questions(table: &mut Vec<Change>, chain: &Name) {
+    let rate = Expression::RateWithin { per_second: QUESTIONS_PER_SECOND, burst: QUESTIONS_PER_SECOND };
+    table.push(Change::AddChain { name: chain.clone(), hook: None });
+    let to_resolver = bytes(Payload::Destination, &ROUTER);
+    let port = bytes(Payload::DestinationPort, &[0, 53]);
+    rule(table, chain.clone(), [protocol(UDP), to_resolver, port, vec![rate], decide(Verdict::Accept)]);
+    rule(table, chain.clone(), [decide(Verdict::Drop)]);
+}
+
+/// What comes for a port that the app listens on.
+fn inward(table: &mut Vec<Change>, chain: &Name) {
+    let rate = Expression::RateOver { per_second: NEW_PER_SECOND, burst: NEW_AT_ONCE };
+    table.push(Change::AddChain { name: chain.clone(), hook: None });
+    rule(table, chain.clone(), [vec![rate], decide(Verdict::Drop)]);
+    rule(table, chain.clone(), [vec![Expression::OpenOver(OPEN)], decide(Verdict::Drop)]);
+    rule(table, chain.clone(), [decide(Verdict::Accept)]);
+}
+
+fn goes_to(map: &'static str, key: Vec<u8>, chain: Name) -> Change {
+    let element = Element { key, value: ElementValue::Chain(chain), timeout_ms: None };
+    Change::AddElement { set: map.into(), element }
+}
+
+#[cfg(test)]
+mod tests {
+    use nacre_manifest::device::{Host, Network, Remote};
+
+    use super::*;
+    use crate::ruleset::text::golden;
+
+    const WEB: Port = Port { protocol: Protocol::Tcp, number: 443 };
+
+    fn rules() -> AppRules {
+        let network = Network {
+            connect: vec![
+                Remote { host: Host::Address([10, 0, 2, 2]), port: Port { number: 9000, ..WEB } },
+                Remote { host: Host::Name("api.example.com".into()), port: WEB },
+            ],
+            listen: vec![Port { number: 8080, ..WEB }, Port { protocol: Protocol::Udp, number: 5000 }],
+        };
+        AppRules::new(3, &Policy::of(&network).unwrap())
+    }
+
+    #[test]
+    fn app_with_everything_is_the_golden_one() {
+        golden("app-join", &join(&rules()));
+        golden("app-leave", &leave(&rules()));
+    }
+
+    #[test]
+    fn app_that_names_nobody_may_not_ask_and_is_not_listened_for() {
+        golden("app-nothing", &join(&AppRules::new(0, &Policy::default())));
+    }
+
+    #[test]
+    fn resolved_address_is_opened_with_its_time_and_one_of_the_manifest_without() {
+        golden("app-open", &open(&rules(), [192, 0, 2, 7].into(), &[WEB], 30_000));
+        let fixed = Port { number: 9000, ..WEB };
+        assert_eq!(open(&rules(), [10, 0, 2, 2].into(), &[fixed], 30_000), []);
+        assert_eq!(open(&rules(), [10, 0, 2, 2].into(), &[WEB, fixed], 30_000).len(), 1);
+    }
+}
