@@ -37,6 +37,8 @@ pub(crate) struct NetworkService {
     source: Rc<str>,
     /// It reads what anybody sends: its lines are bounded like an app's.
     budget: Budget,
+    /// Until when its lines are left out, and how many were.
+    quiet_until: Uptime,
     left_out: u32,
     wall_clock: WallClock,
     /// Its cgroup.
@@ -51,6 +53,7 @@ impl NetworkService {
             process: None,
             source: "netd".into(),
             budget: Budget::new(now),
+            quiet_until: now,
             left_out: 0,
             wall_clock: WallClock::default(),
             group,
@@ -188,7 +191,10 @@ impl Daemon {
     fn log_netd(&mut self, text: &str) {
         let now = clock::now();
         let network = &mut self.network;
-        if network.budget.pause_until(now).is_some() {
+        if let Some(until) = network.budget.pause_until(now) {
+            network.quiet_until = network.quiet_until.max(until);
+        }
+        if now < network.quiet_until {
             network.left_out = network.left_out.saturating_add(1);
             return;
         }

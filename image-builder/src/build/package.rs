@@ -70,9 +70,7 @@ impl Package {
             files.insert(path, listed);
         }
         check_program(app, toolchain.architecture, &files)?;
-        if app.manifest.network.as_ref().is_some_and(Network::has_names) {
-            files.insert(RESOLV_CONF.to_owned(), (false, resolv_conf()));
-        }
+        files.extend(resolver(app.manifest.network.as_ref()));
         let files: Vec<ImageFile> = files
             .into_iter()
             .map(|(path, (program, content))| ImageFile { path, program, content })
@@ -121,10 +119,14 @@ impl Package {
 /// The C library's resolver reads it (`resolv.conf(5)`).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// The OS answers what the app may ask, and nobody else can be asked.
-fn resolv_conf() -> Vec<u8> {
-    let router = std::net::Ipv4Addr::from(nacre_wire::net::ROUTER);
-    format!("nameserver {router}\n").into_bytes()
+/// What an app needs that has names to look up: the OS answers, and nobody else can be asked.
+fn resolver(network: Option<&Network>) -> Files {
+    let mut files = Files::new();
+    if network.is_some_and(Network::has_names) {
+        let router = std::net::Ipv4Addr::from(nacre_wire::net::ROUTER);
+        files.insert(RESOLV_CONF.to_owned(), (false, format!("nameserver {router}\n").into_bytes()));
+    }
+    files
 }
 
 /// Path in the image to (is a program, content).
@@ -245,4 +247,23 @@ fn sign(
         format!("`{}` does not verify right after it was made", app.manifest.app)
     })?;
     Ok((signed, archive))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolver_is_for_apps_with_names_to_look_up() {
+        let files = |network: &str| {
+            let text = format!("app: a.b\nversion: 1.0.0\nbuild: cargo\nrun: [/app/bin/b]\n{network}");
+            let app = nacre_manifest::app::parse(&text, "nacre.yaml").unwrap();
+            resolver(app.manifest.network.as_ref())
+        };
+        assert!(files("").is_empty());
+        assert!(files("network: { connect: [tcp:192.0.2.1:80], listen: [tcp:80] }").is_empty());
+        let made = files("network: { connect: [tcp:192.0.2.1:80, tcp:a.example:80] }");
+        let content = b"nameserver 100.115.92.1\n".to_vec();
+        assert_eq!(made, Files::from([("/etc/resolv.conf".to_owned(), (false, content))]));
+    }
 }

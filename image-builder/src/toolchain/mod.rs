@@ -71,24 +71,19 @@ impl Optimization {
     }
 
     /// The profile, said on the command line so that apps outside this workspace have it as well.
-    fn settings(self) -> Vec<String> {
-        let lto = match self {
-            Self::WholeProgram => "lto=\"fat\"",
-            Self::EachCrate => "lto=\"off\"",
+    fn settings(self) -> impl Iterator<Item = String> {
+        let own: &[&str] = match self {
+            Self::WholeProgram => &["lto=\"fat\"", "codegen-units=1"],
+            // What changes, the workspace's own crates, on several processors at once.
+            Self::EachCrate => &["lto=\"off\"", "codegen-units=4", "package.\"*\".codegen-units=1"],
         };
-        [lto].iter().chain(&SETTINGS).map(|line| format!("profile.{}.{line}", self.profile())).collect()
+        SETTINGS.iter().chain(own).map(move |line| format!("profile.{}.{line}", self.profile()))
     }
 }
 
 /// What both profiles have.
-const SETTINGS: [&str; 6] = [
-    "inherits=\"release\"",
-    "opt-level=\"z\"",
-    "codegen-units=1",
-    "panic=\"abort\"",
-    "strip=true",
-    "debug=false",
-];
+const SETTINGS: [&str; 5] =
+    ["inherits=\"release\"", "opt-level=\"z\"", "panic=\"abort\"", "strip=true", "debug=false"];
 
 /// Variables of cargo and rustup that may come through; all others would change what is built.
 const KEPT_VARIABLES: [&str; 7] = [
@@ -209,4 +204,22 @@ fn target_folder(architecture: &Architecture, cache: &Cache, parts: &[&str]) -> 
 fn compiler_version(rustc: &Path) -> Option<String> {
     let output = Command::new(rustc).arg("-vV").stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_each_optimization_are_of_its_own_profile_and_abort_on_panic() {
+        for (optimization, lto) in [(Optimization::WholeProgram, "fat"), (Optimization::EachCrate, "off")] {
+            let settings: Vec<String> = optimization.settings().collect();
+            let of = |line: &str| format!("profile.{}.{line}", optimization.profile());
+            assert!(settings.iter().all(|line| line.starts_with(&of(""))), "{settings:?}");
+            for line in [format!("lto=\"{lto}\""), "panic=\"abort\"".into(), "opt-level=\"z\"".into()] {
+                assert!(settings.contains(&of(&line)), "{line} in {settings:?}");
+            }
+        }
+        assert_ne!(Optimization::WholeProgram.profile(), Optimization::EachCrate.profile());
+    }
 }

@@ -4,6 +4,7 @@
 //! makes the call and names the error.
 #![allow(unsafe_code)] // The one crate whose work this is; every other one forbids it.
 
+pub mod capabilities;
 pub mod close_range;
 pub mod fd_passing;
 pub mod inherited;

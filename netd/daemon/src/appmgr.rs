@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nacre_sys::fd_passing::{self, ReceiveError};
-use nacre_wire::message::{self, MAX_TEXT, MessageError};
+use nacre_wire::message::{self, MAX_TEXT};
 use nacre_wire::net::{MAX_PACKET, Order, Report};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, send};
@@ -30,9 +30,9 @@ pub(crate) enum TakeOrderError {
     /// No packet of the protocol.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
-    /// No order.
-    #[error("read an order")]
-    Message(#[from] MessageError),
+    /// No order. Without the cause, whose words would be 5 KB of the program.
+    #[error("read an order: it is none, or appmgr and netd are of different versions")]
+    Message,
 }
 
 /// netd's end.
@@ -58,7 +58,10 @@ impl Appmgr {
         };
         match packet.get(..received.length) {
             None | Some([]) => Ok(Received::End),
-            Some(bytes) => Ok(Received::Order(message::decode(bytes)?, received.fds)),
+            Some(bytes) => {
+                let order = message::decode(bytes).map_err(|_| TakeOrderError::Message)?;
+                Ok(Received::Order(order, received.fds))
+            }
         }
     }
 
@@ -131,7 +134,7 @@ mod tests {
         assert!(
             matches!(appmgr.take().unwrap(), Received::Order(taken, fds) if taken == order && fds.is_empty())
         );
-        assert!(matches!(appmgr.take(), Err(TakeOrderError::Message(_))));
+        assert!(matches!(appmgr.take(), Err(TakeOrderError::Message)));
         drop(theirs);
         assert!(matches!(appmgr.take().unwrap(), Received::End));
     }

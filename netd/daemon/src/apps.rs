@@ -1,11 +1,10 @@
 //! The apps that have a network: their links and their rules.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nacre_manifest::device::Port;
-use nacre_netd_core::policy::{DecodePolicyError, Policy};
+use nacre_netd_core::policy::Policy;
 use nacre_wire::net::{ROUTER, app_address};
 
 use crate::netlink::addresses::Address;
@@ -18,8 +17,9 @@ use crate::ruleset::{AppRules, join, leave};
 /// Why an app has no network. It has no part of one then.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JoinError {
-    #[error(transparent)]
-    Policy(#[from] DecodePolicyError),
+    /// Its words; the causes behind them would be 5 KB of the program.
+    #[error("{0}")]
+    Policy(String),
     #[error("the order came with {0} descriptors instead of 2")]
     Descriptors(usize),
     #[error("remove the link {0}")]
@@ -37,7 +37,7 @@ pub(crate) enum JoinError {
 /// The apps.
 #[derive(Debug, Default)]
 pub(crate) struct Apps {
-    rules: BTreeMap<u8, AppRules>,
+    rules: Vec<(u8, AppRules)>,
 }
 
 impl Apps {
@@ -58,7 +58,7 @@ impl Apps {
 
     /// The app with this address, if it has a network.
     pub(crate) fn at(&self, address: Ipv4Addr) -> Option<u8> {
-        self.rules.keys().copied().find(|app| address.octets() == app_address(*app))
+        self.rules.iter().map(|(app, _)| *app).find(|app| address.octets() == app_address(*app))
     }
 
     /// Gives an app its network, in place of the one that it has.
@@ -71,12 +71,12 @@ impl Apps {
         fds: Vec<OwnedFd>,
     ) -> Result<Policy, JoinError> {
         self.leave(routes, filter, app)?;
-        let policy = Policy::decode(network)?;
+        let policy = Policy::decode(network).map_err(|error| JoinError::Policy(error.to_string()))?;
         let [namespace, inside] =
             <[OwnedFd; 2]>::try_from(fds).map_err(|fds| JoinError::Descriptors(fds.len()))?;
         let rules = AppRules::new(app, &policy);
         filter.apply(&join(&rules)).map_err(|cause| JoinError::Rules(app, cause))?;
-        self.rules.insert(app, rules);
+        self.rules.push((app, rules));
         let linked = Socket::from_fd(inside)
             .map_err(|cause| JoinError::SetUp(UPLINK, cause))
             .and_then(|inside| connect(routes, &inside, app, &namespace));
@@ -89,7 +89,8 @@ impl Apps {
 
     /// Takes an app's network away, if it has one.
     pub(crate) fn leave(&mut self, routes: &Socket, filter: &Socket, app: u8) -> Result<(), JoinError> {
-        let Some(rules) = self.rules.remove(&app) else { return Ok(()) };
+        let Some(place) = self.rules.iter().position(|(number, _)| *number == app) else { return Ok(()) };
+        let (_, rules) = self.rules.swap_remove(place);
         let name = link_name(app);
         let removed = match routes.link(&name) {
             Ok(Some(link)) => routes.delete_link(link.index),
@@ -109,7 +110,7 @@ impl Apps {
         ports: &[Port],
         ttl_s: u32,
     ) -> Result<(), RequestError> {
-        let Some(rules) = self.rules.get(&app) else { return Ok(()) };
+        let Some((_, rules)) = self.rules.iter().find(|(number, _)| *number == app) else { return Ok(()) };
         let changes = open(rules, address, ports, u64::from(ttl_s).saturating_mul(1_000));
         if changes.is_empty() { Ok(()) } else { filter.apply(&changes) }
     }

@@ -6,12 +6,11 @@
 use std::fs;
 use std::io;
 
-use caps::errors::CapsError;
-use caps::{CapSet, Capability, CapsHashSet};
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible, RestrictionStatus, Ruleset, RulesetAttr,
     RulesetError, RulesetStatus, Scope,
 };
+use nacre_sys::capabilities::{self, KeepCapabilitiesError};
 use nacre_sys::seccomp::{self, Instruction, LoadFilterError};
 use nacre_sys::securebits::{self, LockSecureBitsError};
 use nix::errno::Errno;
@@ -25,7 +24,7 @@ use crate::ruleset::base::USER;
 const FILTER: &str = "/etc/nacre/netd.bpf";
 
 /// What it is still able to do: set links, addresses, routes and the packet filter; and use ports 53 and 68.
-const KEPT: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_BIND_SERVICE];
+const KEPT: [u32; 2] = [capabilities::NET_ADMIN, capabilities::NET_BIND_SERVICE];
 
 /// What the kernel must say about this process then: bits 10 and 12.
 const EXPECTED: [&str; 7] = [
@@ -55,8 +54,8 @@ pub(crate) enum ConfineError {
     Limits(#[source] Errno),
     #[error(transparent)]
     SecureBits(#[from] LockSecureBitsError),
-    #[error("drop capabilities")]
-    Capabilities(#[source] CapsError),
+    #[error(transparent)]
+    Capabilities(#[from] KeepCapabilitiesError),
     #[error("become user {USER}")]
     User(#[source] Errno),
     #[error("set no_new_privs")]
@@ -65,10 +64,9 @@ pub(crate) enum ConfineError {
     Status(#[source] io::Error),
     #[error("the kernel does not say `{0}`")]
     NotSo(&'static str),
-    #[error("deny all files")]
-    Landlock(#[source] RulesetError),
-    #[error("deny all files: the kernel enforces only a part of it")]
-    Partly,
+    /// Without the cause: its words for all that netd does not ask for would be 6 KB of the program.
+    #[error("deny all files: the kernel lacks Landlock or a part of it")]
+    Landlock,
     #[error(transparent)]
     Filter(#[from] LoadFilterError),
 }
@@ -86,18 +84,15 @@ pub(crate) fn confine() -> Result<Confined, ConfineError> {
     limits().map_err(ConfineError::Limits)?;
     // With it the capabilities survive the change of user.
     securebits::lock()?;
-    for capability in caps::all().into_iter().filter(|capability| !KEPT.contains(capability)) {
-        caps::drop(None, CapSet::Bounding, capability).map_err(ConfineError::Capabilities)?;
-    }
+    capabilities::keep_bounding(&KEPT)?;
     become_user().map_err(ConfineError::User)?;
-    drop_capabilities().map_err(ConfineError::Capabilities)?;
+    capabilities::keep(&KEPT)?;
     prctl::set_no_new_privs().map_err(ConfineError::NoNewPrivs)?;
     check(&fs::read_to_string("/proc/self/status").map_err(ConfineError::Status)?)?;
-    let status = deny_files().map_err(ConfineError::Landlock)?;
-    if status.ruleset != RulesetStatus::FullyEnforced {
-        return Err(ConfineError::Partly);
+    match deny_files() {
+        Ok(status) if status.ruleset == RulesetStatus::FullyEnforced => Ok(Confined { filter }),
+        _ => Err(ConfineError::Landlock),
     }
-    Ok(Confined { filter })
 }
 
 impl Confined {
@@ -131,14 +126,6 @@ fn become_user() -> nix::Result<()> {
     setgroups(&[])?;
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)
-}
-
-fn drop_capabilities() -> Result<(), CapsError> {
-    let kept = CapsHashSet::from(KEPT);
-    caps::clear(None, CapSet::Ambient)?;
-    caps::clear(None, CapSet::Inheritable)?;
-    caps::set(None, CapSet::Effective, &kept)?;
-    caps::set(None, CapSet::Permitted, &kept)
 }
 
 /// A capability that this program does not know by name, because the kernel is newer, would be found here.

@@ -1,6 +1,5 @@
 //! The sockets of the DNS proxy: one for what apps ask, one for each question to a server.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
 use nacre_netd_core::Millis;
@@ -18,11 +17,12 @@ use crate::udp::Udp;
 pub(crate) struct Resolver {
     proxy: dns::Proxy,
     questions: Udp,
-    queries: BTreeMap<QueryId, Query>,
+    queries: Vec<Query>,
 }
 
 #[derive(Debug)]
 struct Query {
+    id: QueryId,
     socket: Udp,
     server: SocketAddrV4,
 }
@@ -32,7 +32,7 @@ impl Resolver {
     pub(crate) fn open(events: &EventLoop) -> nix::Result<Self> {
         let questions = Udp::at(SocketAddrV4::new(ROUTER.into(), dns::PORT))?;
         events.add(&questions, Source::Questions)?;
-        Ok(Self { proxy: dns::Proxy::new(), questions, queries: BTreeMap::new() })
+        Ok(Self { proxy: dns::Proxy::new(), questions, queries: Vec::new() })
     }
 
     /// When the proxy wants to be woken.
@@ -56,13 +56,15 @@ impl Resolver {
 
     /// What a server says.
     pub(crate) fn read_answers(&mut self, query: QueryId) -> Vec<Vec<dns::Action>> {
-        let Some(Query { socket, server }) = self.queries.get(&query) else { return Vec::new() };
+        let Some(Query { socket, server, .. }) = self.queries.iter().find(|open| open.id == query) else {
+            return Vec::new();
+        };
         let (datagrams, outcome) = socket.receive::<{ dns::MAX_DATAGRAM }>();
         let from = *server;
         let mut steps = Vec::new();
         for (_, bytes) in &datagrams {
             // A step may end the question.
-            if self.queries.contains_key(&query) {
+            if self.queries.iter().any(|open| open.id == query) {
                 steps.push(self.step(Event::Answer { query, from, bytes }));
             }
         }
@@ -86,15 +88,14 @@ impl Resolver {
             socket.send(bytes, server)?;
             Ok(socket)
         });
-        match opened {
-            Ok(socket) => self.queries.insert(query, Query { socket, server }).is_none(),
-            Err(_) => false,
-        }
+        let is_open = opened.is_ok();
+        self.queries.extend(opened.map(|socket| Query { id: query, socket, server }));
+        is_open
     }
 
     /// A question is at its end.
     pub(crate) fn close(&mut self, query: QueryId) {
-        self.queries.remove(&query);
+        self.queries.retain(|open| open.id != query);
     }
 
     /// Answers an app.

@@ -237,7 +237,7 @@ fn make_root(programs: &Programs, image: &Path, scratch: &Path) -> Result<PathBu
     fs::copy(app.join(PROGRAM), root.join("bin/hello"))?;
     fs::write(root.join("etc/inittab"), "::once:/bin/hello\n")?;
     let squashfs = scratch.join("peer.img");
-    let options = ["-noappend", "-comp", "zstd", "-b", "64K", "-all-root", "-quiet", "-no-progress"];
+    let options = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K", "-all-root", "-quiet", "-no-progress"];
     let mut mksquashfs = command(&programs.mksquashfs, &[&root, &squashfs]);
     // A pseudo file: to make the console's device node otherwise takes root.
     run(mksquashfs.args(options).args(["-p", "/dev/console c 600 0 0 5 1"]))?;

@@ -97,7 +97,7 @@ fn unpack_root(programs: &Programs, image: &Path, scratch: &Path) -> Result<Path
 /// The same filesystem and hash tree, with the same parameters.
 fn make_by_hand(programs: &Programs, root: &Path, scratch: &Path) -> Result<()> {
     let (filesystem, hashes) = (scratch.join("root.img"), scratch.join("root.hashes"));
-    let options = ["-noappend", "-comp", "zstd", "-b", "64K", "-all-root", "-quiet", "-no-progress"];
+    let options = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K", "-all-root", "-quiet", "-no-progress"];
     let mut mksquashfs = command(&programs.mksquashfs, &[root, &filesystem]);
     run(mksquashfs.args(options))?;
     let options = ["format", "--no-superblock", "--salt=-", "--hash=sha256"];

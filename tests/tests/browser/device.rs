@@ -21,7 +21,7 @@ const MEMORY: u32 = 21_800;
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
     pub(crate) apps: Vec<AppStatus>,
-    /// Uptimes at which the samples of recorder begin anew, in samples before now; empty: no recorder.
+    /// Whether recorder runs.
     pub(crate) recorder: bool,
 }
 

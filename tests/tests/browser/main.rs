@@ -4,6 +4,8 @@
 mod browser;
 mod device;
 
+use nacre_tests::image::{ARMV7, Board, X86_64, demo_on};
+use nacre_tests::vm::Vm;
 use serde_json::Value;
 
 use browser::{Browser, Screen};
@@ -162,4 +164,47 @@ fn page_without_scripts_is_whole_and_renews_itself() {
     assert_eq!(words(&seen["summary"]), ["All 3 apps are running"]);
     assert_eq!(seen["apps"].as_array().map(Vec::len), Some(3));
     browser.wait_for_event("Page.loadEventFired");
+}
+
+#[test]
+fn page_of_the_demo_image_on_qemu_armv7_is_seen_from_outside() {
+    demo_image(ARMV7);
+}
+
+#[test]
+fn page_of_the_demo_image_on_qemu_x86_64_is_seen_from_outside() {
+    demo_image(X86_64);
+}
+
+/// The whole way: from a browser through the forwarded port into the sandbox of panel, and from there to the OS
+/// and to recorder.
+fn demo_image(board: Board) {
+    let image = demo_on(board).copy();
+    let mut vm = Vm::start_with_ports(&image, &[8080], &["--memory", board.memory]);
+    let page = format!("http://{}/", vm.wait_for_port(8080));
+    for screen in [PHONE, Screen { dark: true, ..DESKTOP }] {
+        let mut browser = Browser::start(screen);
+        browser.open(&page);
+        // The charts come with recorder's first samples, the script brings them.
+        browser.wait_until("document.querySelectorAll('.plot path.line[d]').length === 2");
+        browser.wait_until("document.querySelector('.note') !== null && performance.now() > 8000");
+        let seen = look(&mut browser, screen, &page);
+        assert_eq!(words(&seen["summary"]), ["All 3 apps are running"]);
+        let facts = words(&seen["facts"]);
+        for fact in
+            ["Imagedemo 0.1.0", &format!("Board{}", board.name), "Profiledevelopment", "Address10.0.2.15"]
+        {
+            assert!(facts.iter().any(|other| other == fact), "{fact} is not in {facts:?}");
+        }
+        for (row, app) in ["panel", "recorder", "reporter"].into_iter().enumerate() {
+            assert!(cell(&seen, row, 0).starts_with(app), "{seen:#}");
+            assert_eq!(cell(&seen, row, 1), "Running");
+            assert!(cell(&seen, row, 3).ends_with("KiB") || cell(&seen, row, 3).ends_with("MiB"), "{seen:#}");
+        }
+        for at in 0..2 {
+            assert!(seen["lines"][at].as_u64() > Some(20), "chart {at} is empty");
+        }
+        browser.picture(&format!("{}-{}", board.name, screen.name));
+    }
+    assert!(!vm.has_printed("(?i)kernel panic|out of memory|oom"), "{:?}", vm.transcript);
 }

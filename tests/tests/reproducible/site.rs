@@ -170,19 +170,23 @@ pub(crate) fn shared_cache() -> PathBuf {
     }
 }
 
-/// Has cargo build the device's own programs again, but not the standard library and the dependencies.
+/// Has cargo build the programs of this checkout again, but not the standard library and the dependencies.
 pub(crate) fn forget_programs(cache: &Path) {
-    const OURS: [&str; 5] = ["nacre-", "init-", "appmgr-", "recorder-", "reporter-"];
+    const OURS: [&str; 7] = ["nacre-", "init-", "appmgr-", "netd-", "panel-", "recorder-", "reporter-"];
+    /// Cargo's profiles: of the OS's programs, and of apps in an image for development.
+    const PROFILES: [&str; 2] = ["device", "device-development"];
     for target in fs::read_dir(cache.join("device")).into_iter().flatten().flatten() {
-        // Builds hold this while cargo runs.
-        let Ok(lock) = File::create(target.path().join("nacre.lock")) else { continue };
-        lock.lock().expect("a file can be locked");
-        let triples = fs::read_dir(target.path()).into_iter().flatten().flatten();
-        for known in triples.map(|triple| triple.path().join("device/.fingerprint")) {
-            for entry in fs::read_dir(known).into_iter().flatten().flatten() {
-                let name = entry.file_name();
-                if OURS.iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
-                    fs::remove_dir_all(entry.path()).expect("the cache is ours");
+        for profile in PROFILES {
+            // Builds hold this while cargo runs.
+            let Ok(lock) = File::create(target.path().join(format!("{profile}.lock"))) else { continue };
+            lock.lock().expect("a file can be locked");
+            let triples = fs::read_dir(target.path()).into_iter().flatten().flatten();
+            for known in triples.map(|triple| triple.path().join(profile).join(".fingerprint")) {
+                for entry in fs::read_dir(known).into_iter().flatten().flatten() {
+                    let name = entry.file_name();
+                    if OURS.iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
+                        fs::remove_dir_all(entry.path()).expect("the cache is ours");
+                    }
                 }
             }
         }

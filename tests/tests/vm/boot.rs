@@ -12,7 +12,7 @@ fn demo_in_its_memory_shows_the_chart(board: Board) {
     vm.wait_for(r"\] reporter: mem +\d+%  \|.*\|$");
     let samples = vm.wait_for_number(r"\] reporter: (\d+) samples of 1 boots, up \d+ s$");
     assert!(samples > 0, "{samples} samples");
-    vm.wait_for(r"\] reporter: apps: recorder running .*reporter running");
+    vm.wait_for(r"\] reporter: apps: .*recorder running .*reporter running");
     let info = vm.device(&image, &["info", "--json"]);
     let info: serde_json::Value = serde_json::from_str(&info).expect("--json prints JSON");
     assert_eq!(info["image"], "demo");

@@ -1,5 +1,6 @@
 //! One app's part of the table.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 use nacre_manifest::device::{Port, Protocol};
@@ -7,9 +8,11 @@ use nacre_netd_core::dns::MAX_ELEMENTS;
 use nacre_netd_core::policy::{MAX_CONNECT, Policy};
 use nacre_wire::net::{ROUTER, app_address};
 
-use super::base::{FROM_APPS, LISTEN, QUESTIONS, SOURCES, TO_APPS, UPLINK, decide, rule};
+use super::base::{FROM_APPS, LISTEN, QUESTIONS, SOURCES, TO_APPS, UPLINK_NAME};
 use super::change::{Change, Element, ElementValue, Field, Lifetime, Name, Set, Value, interface_key};
-use super::expression::{Expression, Payload, TCP, UDP, Verdict, bytes, not_to_link, protocol, remote};
+use super::expression::{
+    ACCEPT, DESTINATION, DROP, Expression, FIRST, Meta, OUTPUT, PORT, PROTOCOL, Payload, TCP, UDP, is, is_not,
+};
 
 /// New connections in a second, in each direction, and as many more at once.
 const NEW_PER_SECOND: u32 = 50;
@@ -155,36 +158,64 @@ pub(crate) fn open(rules: &AppRules, address: Ipv4Addr, ports: &[Port], timeout_
     ports.iter().filter(|port| !rules.fixed.contains(&(address, **port))).map(open).collect()
 }
 
+const TO_OTHER_LINK: &[Expression] = &[OUTPUT, is_not(UPLINK_NAME), Expression::Reject];
+
+/// Every packet of a UDP sender is a new connection until an answer comes; TCP's is one.
+const TOO_MANY_NEW: &[Expression] = &[
+    PROTOCOL,
+    is(&[TCP]),
+    Expression::RateOver { per_second: NEW_PER_SECOND, burst: NEW_AT_ONCE },
+    Expression::Reject,
+];
+
+const TOO_MANY_OPEN: &[Expression] = &[Expression::OpenOver(OPEN), Expression::Reject];
+
+const THE_REST: &[Expression] = &[ACCEPT];
+
 /// What the app sends to others, beside what belongs to a connection that is known.
 fn outward(table: &mut Vec<Change>, chain: &Name) {
-    let reject = || vec![Expression::Reject];
-    let rate = Expression::RateOver { per_second: NEW_PER_SECOND, burst: NEW_AT_ONCE };
-    table.push(Change::AddChain { name: chain.clone(), hook: None });
-    rule(table, chain.clone(), [not_to_link(UPLINK), reject()]);
-    rule(table, chain.clone(), [remote(), vec![Expression::Lacks(chain.clone())], reject()]);
-    // Every packet of a UDP sender is a new connection until an answer comes; TCP's is one.
-    rule(table, chain.clone(), [protocol(TCP), vec![rate], reject()]);
-    rule(table, chain.clone(), [vec![Expression::OpenOver(OPEN)], reject()]);
-    rule(table, chain.clone(), [decide(Verdict::Accept)]);
+    let not_listed = vec![
+        Expression::Payload(Payload::Destination, FIRST),
+        Expression::Meta(Meta::Protocol, FIRST + 1),
+        Expression::Payload(Payload::DestinationPort, FIRST + 2),
+        Expression::Lacks(chain.clone()),
+        Expression::Reject,
+    ];
+    let rules =
+        [TO_OTHER_LINK.into(), not_listed.into(), TOO_MANY_NEW.into(), TOO_MANY_OPEN.into(), THE_REST.into()];
+    add_chain(table, chain, rules);
 }
+
+const A_QUESTION: &[Expression] = &[
+    PROTOCOL,
+    is(&[UDP]),
+    DESTINATION,
+    is(&ROUTER),
+    PORT,
+    is(&[0, 53]),
+    Expression::RateWithin { per_second: QUESTIONS_PER_SECOND, burst: QUESTIONS_PER_SECOND },
+    ACCEPT,
+];
 
 /// What the app sends to the device.
 fn questions(table: &mut Vec<Change>, chain: &Name) {
-    let rate = Expression::RateWithin { per_second: QUESTIONS_PER_SECOND, burst: QUESTIONS_PER_SECOND };
-    table.push(Change::AddChain { name: chain.clone(), hook: None });
-    let to_resolver = bytes(Payload::Destination, &ROUTER);
-    let port = bytes(Payload::DestinationPort, &[0, 53]);
-    rule(table, chain.clone(), [protocol(UDP), to_resolver, port, vec![rate], decide(Verdict::Accept)]);
-    rule(table, chain.clone(), [decide(Verdict::Drop)]);
+    const NOTHING_ELSE: &[Expression] = &[DROP];
+    add_chain(table, chain, [A_QUESTION.into(), NOTHING_ELSE.into()]);
 }
+
+const TOO_MANY_COME: &[Expression] =
+    &[Expression::RateOver { per_second: NEW_PER_SECOND, burst: NEW_AT_ONCE }, DROP];
+
+const TOO_MANY_ARE_HERE: &[Expression] = &[Expression::OpenOver(OPEN), DROP];
 
 /// What comes for a port that the app listens on.
 fn inward(table: &mut Vec<Change>, chain: &Name) {
-    let rate = Expression::RateOver { per_second: NEW_PER_SECOND, burst: NEW_AT_ONCE };
+    add_chain(table, chain, [TOO_MANY_COME.into(), TOO_MANY_ARE_HERE.into(), THE_REST.into()]);
+}
+
+fn add_chain<const N: usize>(table: &mut Vec<Change>, chain: &Name, rules: [Cow<'static, [Expression]>; N]) {
     table.push(Change::AddChain { name: chain.clone(), hook: None });
-    rule(table, chain.clone(), [vec![rate], decide(Verdict::Drop)]);
-    rule(table, chain.clone(), [vec![Expression::OpenOver(OPEN)], decide(Verdict::Drop)]);
-    rule(table, chain.clone(), [decide(Verdict::Accept)]);
+    table.extend(rules.map(|expressions| Change::AddRule { chain: chain.clone(), expressions }));
 }
 
 fn goes_to(map: &'static str, key: Vec<u8>, chain: Name) -> Change {

@@ -1,11 +1,13 @@
 //! The table without any app: nothing gets through but what the device itself needs.
 
+use std::borrow::Cow;
+
 use nacre_wire::net::ROUTER;
 
-use super::change::{ChainKind, Change, Field, Hook, Lifetime, Name, Place, Policy, Set, Value};
+use super::change::{ChainKind, Change, Field, Hook, Lifetime, Place, Policy, Set, Value, interface_key};
 use super::expression::{
-    Connection, DESTINATION_CHANGED, Expression, FIRST, ICMP, KNOWN, Meta, Operator, Payload, UDP, Verdict,
-    bytes, connection, from_link, port, protocol, to_link,
+    ACCEPT, Connection, DESTINATION, DESTINATION_CHANGED, DROP, Expression, FIRST, ICMP, INPUT, KNOWN, Meta,
+    OUTPUT, PROTOCOL, Payload, SOURCE_NETWORK, UDP, is, is_not,
 };
 
 /// The link to the outside.
@@ -65,118 +67,139 @@ impl Filter {
     }
 }
 
+/// A rule as data that is there before the program runs: a chain, and what the rule looks at and does.
+macro_rules! rule {
+    ($chain:expr, $expressions:expr $(,)?) => {{
+        const EXPRESSIONS: &[Expression] = $expressions;
+        Change::AddRule { chain: Cow::Borrowed($chain), expressions: Cow::Borrowed(EXPRESSIONS) }
+    }};
+}
+
 /// The whole table, in place of the one that is there.
 pub(crate) fn base(filter: Filter) -> Vec<Change> {
-    let mut table = vec![Change::DestroyTable, Change::AddTable];
-    table.extend([
-        set(SOURCES, &[Field::Interface, Field::Address], Value::None),
-        set(FROM_APPS, &[Field::Interface], Value::Chain),
-        set(QUESTIONS, &[Field::Interface], Value::Chain),
-        set(TO_APPS, &[Field::Address], Value::Chain),
-        set(LISTEN, &[Field::Protocol, Field::Port], Value::Address),
-    ]);
-    let on = filter == Filter::On;
-    if on {
-        sources(&mut table);
-    }
-    incoming(&mut table, on);
-    passing(&mut table, on);
-    outgoing(&mut table);
-    addresses(&mut table);
-    table
+    let parts = match filter {
+        Filter::On => [BEGIN, CHECK_SOURCES, INCOMING, FROM_APPS_TO_DEVICE, PASSING, FROM_APPS_OUT, REST],
+        #[cfg(feature = "layer-switches")]
+        Filter::Off => [BEGIN, &[], INCOMING, ALL_FROM_APPS_TO_DEVICE, PASSING, ALL_FROM_APPS_OUT, REST],
+    };
+    parts.concat()
 }
 
-/// Nobody sends with an address that is not his. Before connections are looked up: with a foreign address a
-/// packet would belong to a foreign connection.
-fn sources(table: &mut Vec<Change>) {
-    const CHAIN: &str = "check-sources";
-    table.push(chain(CHAIN, ChainKind::Filter, Place::Prerouting, -300, Policy::Accept));
-    let pair = [Expression::Payload(Payload::Source, FIRST + 4), Expression::Lacks(SOURCES.into())];
-    rule(table, CHAIN, [from_link(APP_LINKS), pair.into(), decide(Verdict::Drop)]);
-    let inside = bytes(Payload::SourceNetwork, &APP_NETWORK);
-    rule(table, CHAIN, [from_link(UPLINK), inside, decide(Verdict::Drop)]);
-}
+const LOOPBACK_NAME: &[u8] = &interface_key("lo");
+pub(super) const UPLINK_NAME: &[u8] = &interface_key(UPLINK);
+const APP_NAMES: &[u8] = b"app";
 
-/// What is for the device itself. Apps may ask for names; what else they send stops here, also within a
-/// connection that is known, so that each question counts.
-fn incoming(table: &mut Vec<Change>, on: bool) {
-    const CHAIN: &str = "input";
-    table.push(chain(CHAIN, ChainKind::Filter, Place::Input, 0, Policy::Drop));
-    rule(table, CHAIN, [from_link("lo"), decide(Verdict::Accept)]);
-    if on {
-        let by_link = [Expression::Meta(Meta::InputName, FIRST), Expression::Follow(QUESTIONS.into())];
-        rule(table, CHAIN, [by_link.into()]);
-        rule(table, CHAIN, [from_link(APP_LINKS), decide(Verdict::Drop)]);
-    } else {
-        rule(table, CHAIN, [from_link(APP_LINKS), decide(Verdict::Accept)]);
-    }
-    rule(table, CHAIN, [connection(Connection::State, KNOWN), decide(Verdict::Accept)]);
-    let from_server_to_client = bytes(Payload::Ports, &[0, 67, 0, 68]);
-    rule(table, CHAIN, [from_link(UPLINK), protocol(UDP), from_server_to_client, decide(Verdict::Accept)]);
-}
+const BEGIN: &[Change] = &[
+    Change::DestroyTable,
+    Change::AddTable,
+    set(SOURCES, &[Field::Interface, Field::Address], Value::None),
+    set(FROM_APPS, &[Field::Interface], Value::Chain),
+    set(QUESTIONS, &[Field::Interface], Value::Chain),
+    set(TO_APPS, &[Field::Address], Value::Chain),
+    set(LISTEN, &[Field::Protocol, Field::Port], Value::Address),
+];
+
+/// Nobody sends with an address that is not his. Before connections are looked up: with a foreign address a packet
+/// would belong to a foreign connection.
+const CHECK_SOURCES: &[Change] = &[
+    chain("check-sources", ChainKind::Filter, Place::Prerouting, -300, Policy::Accept),
+    rule!("check-sources", &[INPUT, is(APP_NAMES), NEXT_SOURCE, lacks(SOURCES), DROP]),
+    rule!("check-sources", &[INPUT, is(UPLINK_NAME), SOURCE_NETWORK, is(&APP_NETWORK), DROP]),
+];
+
+/// What is for the device itself.
+const INCOMING: &[Change] = &[
+    chain("input", ChainKind::Filter, Place::Input, 0, Policy::Drop),
+    rule!("input", &[INPUT, is(LOOPBACK_NAME), ACCEPT]),
+];
+
+/// Apps may ask for names; what else they send stops here, also within a connection that is known, so that each
+/// question counts.
+const FROM_APPS_TO_DEVICE: &[Change] = &[
+    rule!("input", &[INPUT, follow(QUESTIONS)]),
+    rule!("input", &[INPUT, is(APP_NAMES), DROP]),
+    KNOWN_TO_DEVICE,
+    DHCP,
+];
+
+#[cfg(feature = "layer-switches")]
+const ALL_FROM_APPS_TO_DEVICE: &[Change] =
+    &[rule!("input", &[INPUT, is(APP_NAMES), ACCEPT]), KNOWN_TO_DEVICE, DHCP];
+
+const KNOWN_TO_DEVICE: Change = rule!("input", &[STATE, STATE_KNOWN, is_not(&[0; 4]), ACCEPT]);
+
+/// Answers of DHCP servers, which come to everybody and so belong to no connection: from port 67 to port 68.
+const DHCP: Change =
+    rule!("input", &[INPUT, is(UPLINK_NAME), PROTOCOL, is(&[UDP]), PORTS, is(&[0, 67, 0, 68]), ACCEPT]);
 
 /// What is sent from an app, or to one.
-fn passing(table: &mut Vec<Change>, on: bool) {
-    const CHAIN: &str = "forward";
-    table.push(chain(CHAIN, ChainKind::Filter, Place::Forward, 0, Policy::Drop));
-    rule(table, CHAIN, [connection(Connection::State, KNOWN), decide(Verdict::Accept)]);
-    if on {
-        let by_link = [Expression::Meta(Meta::InputName, FIRST), Expression::Follow(FROM_APPS.into())];
-        rule(table, CHAIN, [by_link.into()]);
-    } else {
-        rule(table, CHAIN, [from_link(APP_LINKS), decide(Verdict::Accept)]);
-    }
+const PASSING: &[Change] = &[
+    chain("forward", ChainKind::Filter, Place::Forward, 0, Policy::Drop),
+    rule!("forward", &[STATE, STATE_KNOWN, is_not(&[0; 4]), ACCEPT]),
+];
+
+const FROM_APPS_OUT: &[Change] = &[rule!("forward", &[INPUT, follow(FROM_APPS)])];
+
+#[cfg(feature = "layer-switches")]
+const ALL_FROM_APPS_OUT: &[Change] = &[rule!("forward", &[INPUT, is(APP_NAMES), ACCEPT])];
+
+const REST: &[Change] = &[
     // Only what came for a port that an app listens on, never what was sent to an app's own address.
-    let to_listener = connection(Connection::Status, DESTINATION_CHANGED);
-    let by_address = [Expression::Payload(Payload::Destination, FIRST), Expression::Follow(TO_APPS.into())];
-    rule(table, CHAIN, [from_link(UPLINK), to_listener, by_address.into()]);
-}
-
-/// What the device itself sends: answers, and what netd asks.
-fn outgoing(table: &mut Vec<Change>) {
-    const CHAIN: &str = "output";
-    table.push(chain(CHAIN, ChainKind::Filter, Place::Output, 0, Policy::Drop));
-    rule(table, CHAIN, [to_link("lo"), decide(Verdict::Accept)]);
-    rule(table, CHAIN, [connection(Connection::State, KNOWN), decide(Verdict::Accept)]);
-    let user = [
-        Expression::Meta(Meta::SocketUser, FIRST),
-        Expression::Compare(Operator::Equal, USER.to_ne_bytes().to_vec()),
-    ];
-    rule(table, CHAIN, [user.into(), decide(Verdict::Accept)]);
+    rule!(
+        "forward",
+        &[INPUT, is(UPLINK_NAME), STATUS, STATUS_CHANGED, is_not(&[0; 4]), DESTINATION, follow(TO_APPS)],
+    ),
+    // What the device itself sends: answers, and what netd asks.
+    chain("output", ChainKind::Filter, Place::Output, 0, Policy::Drop),
+    rule!("output", &[OUTPUT, is(LOOPBACK_NAME), ACCEPT]),
+    rule!("output", &[STATE, STATE_KNOWN, is_not(&[0; 4]), ACCEPT]),
+    rule!("output", &[SOCKET_USER, is(&USER_BYTES), ACCEPT]),
     // "Forbidden", from the rules for apps: it belongs to a connection that never was.
-    let unreachable = bytes(Payload::IcmpType, &[3]);
-    rule(table, CHAIN, [to_link(APP_LINKS), protocol(ICMP), unreachable, decide(Verdict::Accept)]);
+    rule!("output", &[OUTPUT, is(APP_NAMES), PROTOCOL, is(&[ICMP]), ICMP_TYPE, is(&[3]), ACCEPT]),
+    // Outside nobody knows the apps' addresses.
+    chain("to-listener", ChainKind::Nat, Place::Prerouting, -100, Policy::Accept),
+    rule!(
+        "to-listener",
+        &[INPUT, is(UPLINK_NAME), PROTOCOL, NEXT_PORT, find(LISTEN), Expression::DestinationNat],
+    ),
+    chain("from-device", ChainKind::Nat, Place::Postrouting, 100, Policy::Accept),
+    rule!(
+        "from-device",
+        &[OUTPUT, is(UPLINK_NAME), SOURCE_NETWORK, is(&APP_NETWORK), Expression::Masquerade]
+    ),
+];
+
+/// Source address, behind a link's name.
+const NEXT_SOURCE: Expression = Expression::Payload(Payload::Source, FIRST + 4);
+/// Destination port, behind a protocol.
+const NEXT_PORT: Expression = Expression::Payload(Payload::DestinationPort, FIRST + 1);
+const SOCKET_USER: Expression = Expression::Meta(Meta::SocketUser, FIRST);
+const USER_BYTES: [u8; 4] = USER.to_ne_bytes();
+const PORTS: Expression = Expression::Payload(Payload::Ports, FIRST);
+const ICMP_TYPE: Expression = Expression::Payload(Payload::IcmpType, FIRST);
+const STATE: Expression = Expression::Connection(Connection::State, FIRST);
+const STATE_KNOWN: Expression = Expression::Mask(KNOWN);
+const STATUS: Expression = Expression::Connection(Connection::Status, FIRST);
+const STATUS_CHANGED: Expression = Expression::Mask(DESTINATION_CHANGED);
+
+const fn lacks(set: &'static str) -> Expression {
+    Expression::Lacks(Cow::Borrowed(set))
 }
 
-/// Outside nobody knows the apps' addresses.
-fn addresses(table: &mut Vec<Change>) {
-    table.push(chain("to-listener", ChainKind::Nat, Place::Prerouting, -100, Policy::Accept));
-    let destination = [Expression::Find(LISTEN.into()), Expression::DestinationNat];
-    rule(table, "to-listener", [from_link(UPLINK), port(), destination.into()]);
-    table.push(chain("from-device", ChainKind::Nat, Place::Postrouting, 100, Policy::Accept));
-    let inside = bytes(Payload::SourceNetwork, &APP_NETWORK);
-    rule(table, "from-device", [to_link(UPLINK), inside, vec![Expression::Masquerade]]);
+const fn follow(map: &'static str) -> Expression {
+    Expression::Follow(Cow::Borrowed(map))
 }
 
-fn set(name: &'static str, key: &'static [Field], value: Value) -> Change {
-    Change::AddSet(Set { name: name.into(), key, value, lifetime: Lifetime::Lasting, size: MANY })
+const fn find(map: &'static str) -> Expression {
+    Expression::Find(Cow::Borrowed(map))
 }
 
-fn chain(name: &'static str, kind: ChainKind, place: Place, priority: i32, policy: Policy) -> Change {
-    Change::AddChain { name: name.into(), hook: Some(Hook { kind, place, priority, policy }) }
+const fn set(name: &'static str, key: &'static [Field], value: Value) -> Change {
+    Change::AddSet(Set { name: Cow::Borrowed(name), key, value, lifetime: Lifetime::Lasting, size: MANY })
 }
 
-/// A rule of these parts.
-pub(super) fn rule<const N: usize>(
-    table: &mut Vec<Change>,
-    chain: impl Into<Name>,
-    parts: [Vec<Expression>; N],
-) {
-    table.push(Change::AddRule { chain: chain.into(), expressions: parts.concat() });
-}
-
-pub(super) fn decide(verdict: Verdict) -> Vec<Expression> {
-    vec![Expression::Decide(verdict)]
+const fn chain(name: &'static str, kind: ChainKind, place: Place, priority: i32, policy: Policy) -> Change {
+    Change::AddChain { name: Cow::Borrowed(name), hook: Some(Hook { kind, place, priority, policy }) }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(crate) enum Change {
         /// The chain.
         chain: Name,
         /// What it looks at and does.
-        expressions: Vec<Expression>,
+        expressions: Cow<'static, [Expression]>,
     },
     /// Make a set.
     AddSet(Set),
@@ -184,10 +184,12 @@ impl Element {
 }
 
 /// The name of an interface as a key has it.
-pub(crate) fn interface_key(name: &str) -> [u8; 16] {
+pub(crate) const fn interface_key(name: &str) -> [u8; 16] {
     let mut key = [0; 16];
-    for (to, from) in key.iter_mut().zip(name.bytes()) {
-        *to = from;
+    let (mut rest_of_key, mut rest_of_name) = (key.as_mut_slice(), name.as_bytes());
+    while let ([to, next_of_key @ ..], [from, next_of_name @ ..]) = (rest_of_key, rest_of_name) {
+        *to = *from;
+        (rest_of_key, rest_of_name) = (next_of_key, next_of_name);
     }
     key
 }

@@ -1,6 +1,8 @@
 //! What a rule looks at and does: the instructions of the kernel's packet filter (linux/netfilter/nf_tables.h).
 //! A rule ends at the first comparison that fails.
 
+use std::borrow::Cow;
+
 use super::change::Name;
 
 /// Number of a register of 4 bytes, from 0 to 15.
@@ -21,7 +23,7 @@ pub(crate) enum Expression {
     /// Keep some bits of the first register.
     Mask(u32),
     /// Compare the first register.
-    Compare(Operator, Vec<u8>),
+    Compare(Operator, Cow<'static, [u8]>),
     /// Go on if a set lacks the key in the registers from the first on.
     Lacks(Name),
     /// Do what the set says about the key, if it has it: go on in a chain.
@@ -146,58 +148,29 @@ pub(crate) const UDP: u8 = 17;
 /// Number of ICMP.
 pub(crate) const ICMP: u8 = 1;
 
-/// It came in by this interface; by one whose name begins so, if `name` ends with `*`.
-pub(crate) fn from_link(name: &str) -> Vec<Expression> {
-    vec![Expression::Meta(Meta::InputName, FIRST), link(Operator::Equal, name)]
+/// The link that it came in by; [`is`] follows.
+pub(crate) const INPUT: Expression = Expression::Meta(Meta::InputName, FIRST);
+/// The link that it goes out by.
+pub(crate) const OUTPUT: Expression = Expression::Meta(Meta::OutputName, FIRST);
+/// Its protocol.
+pub(crate) const PROTOCOL: Expression = Expression::Meta(Meta::Protocol, FIRST);
+/// The first three bytes of its source address.
+pub(crate) const SOURCE_NETWORK: Expression = Expression::Payload(Payload::SourceNetwork, FIRST);
+/// Its destination address.
+pub(crate) const DESTINATION: Expression = Expression::Payload(Payload::Destination, FIRST);
+/// Its destination port.
+pub(crate) const PORT: Expression = Expression::Payload(Payload::DestinationPort, FIRST);
+/// It goes on.
+pub(crate) const ACCEPT: Expression = Expression::Decide(Verdict::Accept);
+/// It goes no further.
+pub(crate) const DROP: Expression = Expression::Decide(Verdict::Drop);
+
+/// What was loaded is this; of a link's name, this is how it begins.
+pub(crate) const fn is(value: &'static [u8]) -> Expression {
+    Expression::Compare(Operator::Equal, Cow::Borrowed(value))
 }
 
-/// It goes out by this interface; by one whose name begins so, if `name` ends with `*`.
-pub(crate) fn to_link(name: &str) -> Vec<Expression> {
-    vec![Expression::Meta(Meta::OutputName, FIRST), link(Operator::Equal, name)]
-}
-
-/// It goes out by another interface.
-pub(crate) fn not_to_link(name: &str) -> Vec<Expression> {
-    vec![Expression::Meta(Meta::OutputName, FIRST), link(Operator::Different, name)]
-}
-
-fn link(operator: Operator, name: &str) -> Expression {
-    let value = match name.strip_suffix('*') {
-        Some(beginning) => beginning.as_bytes().to_vec(),
-        None => super::change::interface_key(name).to_vec(),
-    };
-    Expression::Compare(operator, value)
-}
-
-/// It is of this protocol.
-pub(crate) fn protocol(number: u8) -> Vec<Expression> {
-    vec![Expression::Meta(Meta::Protocol, FIRST), Expression::Compare(Operator::Equal, vec![number])]
-}
-
-/// These bytes of it are so.
-pub(crate) fn bytes(payload: Payload, value: &[u8]) -> Vec<Expression> {
-    vec![Expression::Payload(payload, FIRST), Expression::Compare(Operator::Equal, value.to_vec())]
-}
-
-/// Its connection has one of these bits.
-pub(crate) fn connection(key: Connection, bits: u32) -> Vec<Expression> {
-    vec![
-        Expression::Connection(key, FIRST),
-        Expression::Mask(bits),
-        Expression::Compare(Operator::Different, vec![0; 4]),
-    ]
-}
-
-/// It is for this address, protocol and port, as a set has them.
-pub(crate) fn remote() -> Vec<Expression> {
-    vec![
-        Expression::Payload(Payload::Destination, FIRST),
-        Expression::Meta(Meta::Protocol, FIRST + 1),
-        Expression::Payload(Payload::DestinationPort, FIRST + 2),
-    ]
-}
-
-/// It is for this protocol and port, as a set has them.
-pub(crate) fn port() -> Vec<Expression> {
-    vec![Expression::Meta(Meta::Protocol, FIRST), Expression::Payload(Payload::DestinationPort, FIRST + 1)]
+/// What was loaded is not this.
+pub(crate) const fn is_not(value: &'static [u8]) -> Expression {
+    Expression::Compare(Operator::Different, Cow::Borrowed(value))
 }

@@ -224,8 +224,13 @@ fn memory_scale(total_kib: u32) -> Scale {
     let steps = (0..10).flat_map(|power| [1, 2, 5].map(|digit: u32| digit * 10_u32.pow(power)));
     let step = steps.filter_map(|mib| mib.checked_mul(MIB)).find(|step| total_kib / step <= 3);
     let step = step.unwrap_or(u32::MAX);
-    let marks = (0..=3).filter_map(|n| step.checked_mul(n)).filter(|kib| *kib <= total_kib);
-    (total_kib, marks.map(|kib| (kib, format!("{}\u{a0}MiB", kib / MIB))).collect())
+    let round = (0..=3).filter_map(|n| step.checked_mul(n)).filter(|kib| *kib <= total_kib);
+    let mut marks: Vec<_> = round.map(|kib| (kib, format!("{}\u{a0}MiB", kib / MIB))).collect();
+    // The upper edge as well, if its label has room.
+    if marks.last().is_some_and(|(last, _)| total_kib - last > total_kib / 6) {
+        marks.push((total_kib, size(total_kib)));
+    }
+    (total_kib, marks)
 }
 
 /// The apps: a table on a wide screen, a card each on a narrow one. The roles keep it a table for those who

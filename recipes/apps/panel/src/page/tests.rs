@@ -152,24 +152,19 @@ fn summary_names_the_worst() {
 
 #[test]
 fn scales_have_round_marks() {
-    let marks =
-        |(top, marks): Scale| (top, marks.into_iter().map(|(_, text)| plain(&text)).collect::<Vec<_>>());
-    let (reading, _) = full();
-    let stats = reading.stats.unwrap();
-    assert_eq!(
-        marks(cpu_scale(42, &stats)),
-        (100, vec!["0 %".to_owned(), "5 %".to_owned(), "10 %".to_owned()])
-    );
-    assert_eq!(
-        marks(cpu_scale(501, &stats)),
-        (1000, vec!["0 %".to_owned(), "50 %".to_owned(), "100 %".to_owned()])
-    );
-    assert_eq!(
-        marks(memory_scale(21_800)),
-        (21_800, vec!["0 MiB".to_owned(), "10 MiB".to_owned(), "20 MiB".to_owned()])
-    );
-    assert_eq!(memory_scale(u32::MAX).1.len(), 3);
-    assert_eq!(memory_scale(0).1.len(), 1);
+    let marks = |(_, marks): Scale| marks.iter().map(|(_, text)| plain(text)).collect::<Vec<_>>().join(", ");
+    let stats = full().0.stats.unwrap();
+    for (highest, said) in [(0, "0 %, 5 %, 10 %"), (101, "0 %, 10 %, 20 %"), (501, "0 %, 50 %, 100 %")] {
+        assert_eq!(marks(cpu_scale(highest, &stats)), said);
+    }
+    for (total, said) in [
+        (0, "0 MiB"),
+        (21_800, "0 MiB, 10 MiB, 20 MiB"),
+        (19_908, "0 MiB, 5 MiB, 10 MiB, 15 MiB, 19.4 MiB"),
+        (45_000, "0 MiB, 20 MiB, 40 MiB"),
+    ] {
+        assert_eq!(marks(memory_scale(total)), said);
+    }
 }
 
 #[test]
