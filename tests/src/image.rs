@@ -14,7 +14,7 @@ use crate::nacre::{judge, nacre, root, text};
 #[derive(Debug)]
 pub struct Image {
     dir: PathBuf,
-    /// Where a copy lives; gone with it.
+    /// Where a copy lives, or what was made in a test's own folder; gone with it.
     _copy: Option<TempDir>,
 }
 
@@ -54,13 +54,25 @@ pub fn build(recipe: &str, board: Board) -> Arc<Image> {
         let name = Path::new(recipe).file_stem().expect("a recipe is a file").to_string_lossy();
         let dir = root().join("target/vm").join(format!("{name}-{}", board.name));
         fs::create_dir_all(dir.parent().expect("target/vm")).expect("target is writable");
-        let mut command = nacre();
-        command.args(["build", recipe, "--board", board.name, "--out"]).arg(&dir);
-        let output = command.output().expect("nacre starts");
-        assert!(output.status.success(), "nacre build {recipe}:\n{}", text(&output));
+        make(Path::new(recipe), board, &dir);
         Arc::new(Image { dir, _copy: None })
     });
     Arc::clone(image)
+}
+
+/// The image of a recipe that a test wrote into a folder of its own, with which it goes. The folder lies in the
+/// checkout, where boards are found.
+pub fn build_in(folder: TempDir, recipe: &str, board: Board) -> Image {
+    let dir = folder.path().join("image");
+    make(&folder.path().join(recipe), board, &dir);
+    Image { dir, _copy: Some(folder) }
+}
+
+fn make(recipe: &Path, board: Board, dir: &Path) {
+    let mut command = nacre();
+    command.arg("build").arg(recipe).args(["--board", board.name, "--out"]).arg(dir);
+    let output = command.output().expect("nacre starts");
+    assert!(output.status.success(), "nacre build {}:\n{}", recipe.display(), text(&output));
 }
 
 impl Image {

@@ -4,7 +4,7 @@ use crate::command::{Failure, cargo, output};
 
 /// A crate and the crates of this workspace that it may use. Cargo refuses cycles; this refuses what
 /// would be no cycle and wrong all the same.
-const MAY_USE: [(&str, &[&str]); 26] = [
+const MAY_USE: [(&str, &[&str]); 27] = [
     ("nacre-diag", &[]),
     ("nacre-manifest", &["nacre-diag"]),
     ("nacre-verify", &[]),
@@ -38,6 +38,7 @@ const MAY_USE: [(&str, &[&str]); 26] = [
     ("reporter", &["nacre-app", "recorder"]),
     ("xtask", &[]),
     ("nacre-tests", &[]),
+    ("netprobe", &[]),
     ("probe", &[]),
     ("nacre-bench", &["nacre-sandbox", "nacre-seccomp-policy", "nacre-sys"]),
     ("crasher", &[]),

@@ -16,9 +16,12 @@ The folder gets slot.img, disk.img, board.yaml, sizes.json and one .app file for
 each app. It is put in its place when everything is done; what was there stays
 until then.
 
-Kernel, standard library and dependencies are kept in $NACRE_CACHE, else
-$XDG_CACHE_HOME/nacre, else ~/.cache/nacre, and made again when what they are
-made of changes.";
+Kernel, standard library, dependencies and programs are kept in $NACRE_CACHE,
+else $XDG_CACHE_HOME/nacre, else ~/.cache/nacre, and made again when what they
+are made of changes.
+
+Apps are compiled quickly for an image with `profile: development`, and to be
+small for one with `profile: production`.";
 
 /// Arguments of `nacre build`.
 #[derive(Debug, clap::Args)]

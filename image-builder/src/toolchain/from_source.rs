@@ -7,7 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Architecture, Toolchain, cargo_home, common_rustflags, compiler_version, target_folder};
+use super::{Architecture, Toolchain, cargo_home, common_rustflags, compiler_version, inputs, target_folder};
 use crate::cache::Cache;
 use crate::failure::{Exit, Failure, OrFail};
 use crate::programs::find_executable;
@@ -20,15 +20,22 @@ const RUSTC: &str = "/usr/bin/rustc";
 pub(super) struct Compiler {
     version: Option<String>,
     sources: Option<PathBuf>,
+    library: Option<String>,
 }
 
 impl Compiler {
     pub(super) fn ask() -> Self {
         let rustc = Path::new(RUSTC);
         std::thread::scope(|scope| {
-            let sources = scope.spawn(|| library_sources(rustc));
+            let library = scope.spawn(|| {
+                let sources = library_sources(rustc);
+                let library =
+                    sources.as_deref().and_then(|sources| inputs::summary(&sources.join("library")));
+                (sources, library)
+            });
             let version = compiler_version(rustc);
-            Self { version, sources: sources.join().unwrap_or_default() }
+            let (sources, library) = library.join().unwrap_or_default();
+            Self { version, sources, library }
         })
     }
 }
@@ -39,7 +46,7 @@ pub(super) fn find(
     cache: &Cache,
     compiler: Compiler,
 ) -> Result<Toolchain, Failure> {
-    let Compiler { version, sources } = compiler;
+    let Compiler { version, sources, library } = compiler;
     let mut missing = Vec::new();
     if version.is_none() {
         missing.push("rustc-web");
@@ -97,6 +104,7 @@ pub(super) fn find(
         .to_vec(),
         rustflags,
         target_folder: folder,
+        library,
     })
 }
 

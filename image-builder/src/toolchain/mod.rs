@@ -16,9 +16,13 @@ use crate::cache::Cache;
 use crate::failure::{Exit, Failure, OrFail};
 use crate::progress::Step;
 
+use memory::{Memory, Start};
+
 mod architecture;
 mod artifacts;
 mod from_source;
+mod inputs;
+mod memory;
 mod prebuilt;
 
 pub use architecture::Architecture;
@@ -35,6 +39,8 @@ pub struct Toolchain {
     arguments: Vec<String>,
     rustflags: Vec<String>,
     target_folder: PathBuf,
+    /// The state of the standard library's sources, where it is made from them and that can be told.
+    library: Option<String>,
 }
 
 /// One thing to build.
@@ -143,18 +149,44 @@ impl Toolchain {
         if job.locked {
             command.arg("--locked");
         }
+        let memory =
+            self.library.as_deref().map(|library| (Memory::of(&command, &self.target_folder), library));
+        let known = memory.as_ref().and_then(|(memory, library)| memory.recall(library));
+        fs::create_dir_all(into).or_fail(Exit::Internal, || format!("can't make `{}`", into.display()))?;
+        let mut copied = BTreeMap::new();
+        if let Some(programs) = known {
+            for (name, content) in programs {
+                let to = into.join(&name);
+                fs::write(&to, content)
+                    .or_fail(Exit::Internal, || format!("can't write `{}`", to.display()))?;
+                copied.insert(name, to);
+            }
+            return Ok(copied);
+        }
+        let started = Start::now();
         let built = artifacts::run(&mut command, step).map_err(|e| {
             Failure::new(Exit::BadInput, format!("can't build `{}`", job.folder.display())).because(e)
         })?;
-
-        fs::create_dir_all(into).or_fail(Exit::Internal, || format!("can't make `{}`", into.display()))?;
-        let mut copied = BTreeMap::new();
-        for (name, from) in built {
-            let to = into.join(&name);
-            fs::copy(&from, &to).or_fail(Exit::Internal, || format!("can't copy `{}`", from.display()))?;
-            copied.insert(name, to);
+        for (name, from) in &built {
+            let to = into.join(name);
+            fs::copy(from, &to).or_fail(Exit::Internal, || format!("can't copy `{}`", from.display()))?;
+            copied.insert(name.clone(), to);
+        }
+        if let Some((memory, library)) = memory {
+            memory.keep(&built, &self.cargo_files(), library, started);
         }
         Ok(copied)
+    }
+
+    /// Cargo itself, and what decides what it does wherever it runs.
+    fn cargo_files(&self) -> Vec<PathBuf> {
+        let home = cargo_home();
+        let compiler = self.environment.iter().filter(|(name, _)| *name == "RUSTC");
+        let compiler = compiler.map(|(_, path)| PathBuf::from(path));
+        [self.cargo.clone(), home.join("config"), home.join("config.toml")]
+            .into_iter()
+            .chain(compiler)
+            .collect()
     }
 
     fn command(&self) -> Command {

@@ -48,6 +48,9 @@ pub(super) fn find(
         arguments: Vec::new(),
         rustflags,
         target_folder: folder,
+        // Which compiler rustup takes depends on more than can be looked at here; cargo is quick without a standard
+        // library to look after.
+        library: None,
     }))
 }
 

@@ -10,6 +10,10 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 /// Most descriptors that one packet may bring.
 pub const MAX_FDS: usize = 4;
 
+/// Most that the kernel sends with one (`SCM_MAX_FD`). There is room for them all: with less, those that fit would
+/// be open already, and nobody would know their numbers.
+const KERNEL_MAX_FDS: usize = 253;
+
 /// A packet that came.
 #[derive(Debug)]
 pub struct Received {
@@ -36,7 +40,7 @@ pub enum ReceiveError {
 ///
 /// [`ReceiveError`]; no descriptor is left open then.
 pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Received, ReceiveError> {
-    let mut space = cmsg_space!([std::os::fd::RawFd; MAX_FDS]);
+    let mut space = cmsg_space!([std::os::fd::RawFd; KERNEL_MAX_FDS]);
     let mut parts = [IoSliceMut::new(buffer)];
     let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut space), flags)
@@ -50,7 +54,7 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Received, Receive
             }
         }
     }
-    if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
+    if fds.len() > MAX_FDS || message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
         return Err(ReceiveError::TooLong);
     }
     Ok(Received { length: message.bytes, fds })
@@ -96,8 +100,15 @@ mod tests {
         let mut buffer = [0; 4];
         send(&theirs, b"hello", &[]);
         assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::TooLong)));
-        send(&theirs, b"x", &[0; 2 * MAX_FDS]);
-        assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::TooLong)));
+        for count in [MAX_FDS + 1, KERNEL_MAX_FDS] {
+            let (reader, writer) = pipe().unwrap();
+            send(&theirs, b"x", &vec![writer.as_raw_fd(); count]);
+            drop(writer);
+            assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::TooLong)));
+            let mut rest = Vec::new();
+            File::from(OwnedFd::from(reader)).read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, [], "none of them is left open");
+        }
         assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::Kernel(Errno::EAGAIN))));
         drop(theirs);
         assert_eq!(receive(&ours, &mut buffer).unwrap().length, 0);

@@ -5,6 +5,7 @@
 //! read in `nacre-netd-core`.
 #![forbid(unsafe_code)]
 
+mod actions;
 mod appmgr;
 mod apps;
 mod cause_chain;

@@ -180,6 +180,8 @@ pub(crate) fn forget_programs(cache: &Path) {
             // Builds hold this while cargo runs.
             let Ok(lock) = File::create(target.path().join(format!("{profile}.lock"))) else { continue };
             lock.lock().expect("a file can be locked");
+            // What nacre itself keeps of them.
+            let _ = fs::remove_dir_all(target.path().join("programs"));
             let triples = fs::read_dir(target.path()).into_iter().flatten().flatten();
             for known in triples.map(|triple| triple.path().join(profile).join(".fingerprint")) {
                 for entry in fs::read_dir(known).into_iter().flatten().flatten() {

@@ -19,5 +19,7 @@ mod budgets;
 mod integrity;
 mod judges;
 mod lifecycle;
+mod load;
+mod network;
 mod power;
 mod sandbox;
