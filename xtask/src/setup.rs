@@ -39,12 +39,13 @@ const WITHOUT_RUSTUP_TARGETS: [Package; 6] = [
 ];
 
 /// Second programs that judge what ours make; the tests need them.
-const JUDGES: [Package; 5] = [
+const JUDGES: [Package; 6] = [
     ("cryptsetup-bin", "veritysetup judges the hash tree"),
     ("squashfs-tools", "unsquashfs judges the root filesystem"),
     ("gdisk", "sgdisk judges the partition table"),
     ("fsverity", "judges the digest of app images"),
     ("tar", "judges app packages"),
+    ("curl", "reads panel's page"),
 ];
 
 /// Shows panel's page to the tests. The smallest browser of Debian that runs scripts and takes pictures: 100 MB to
@@ -152,7 +153,7 @@ fn as_root(program: &str, arguments: &[&str]) -> Result<Command, Failure> {
 }
 
 /// Programs to look for where packages can't be asked about.
-const PROGRAMS: [(&str, &str); 15] = [
+const PROGRAMS: [(&str, &str); 16] = [
     ("arm-linux-gnueabihf-gcc", "a GCC for 32-bit ARM with hard float"),
     ("make", "GNU make"),
     ("bison", "GNU bison"),
@@ -168,6 +169,7 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("unsquashfs", "squashfs-tools (tests)"),
     ("sgdisk", "gdisk (tests)"),
     ("fsverity", "fsverity-utils (tests)"),
+    ("curl", "curl (tests)"),
 ];
 
 /// Without apt: says exactly what is missing, and stops.

@@ -8,8 +8,12 @@ use crate::uptime::Readable;
 /// 2026-01-01, in milliseconds since 1970: no clock that is right shows an earlier time. init sets the same floor.
 pub const FLOOR_MS: u64 = 1_767_225_600_000;
 
-/// 2100-01-01.
-pub const CEILING_MS: u64 = 4_102_444_800_000;
+/// 2036-01-01. On 32-bit ARM programs count seconds in 32 bits: a later time could not be set, and from 2038-01-19 on
+/// every one that asks what time it is would panic. Two years lie between, so that no clock gets there by itself.
+pub const CEILING_MS: u64 = 2_082_758_400_000;
+
+/// 2038-01-19, when 32 bits are full.
+const _: () = assert!(CEILING_MS < 2_147_483_647_000);
 
 /// A jump over this is worth a line in the log.
 const NOTABLE: Duration = Duration::from_secs(1);
@@ -40,7 +44,7 @@ impl WallClock {
     /// Judges the time that `server` tells, against what the clock shows; both in milliseconds since 1970.
     pub fn judge(&mut self, told_ms: u64, shown_ms: u64, server: &str) -> Verdict {
         if !(FLOOR_MS..CEILING_MS).contains(&told_ms) {
-            let text = || format!("time of {server} is refused: it is not between 2026 and 2100");
+            let text = || format!("time of {server} is refused: it is not between 2026 and 2036");
             let log = (!self.has_refused).then(text);
             self.has_refused = true;
             return Verdict::Refuse { log };
@@ -128,7 +132,7 @@ mod tests {
     #[test]
     fn time_out_of_the_bounds_is_refused_and_told_once() {
         let mut clock = WallClock::default();
-        let text = "time of x is refused: it is not between 2026 and 2100";
+        let text = "time of x is refused: it is not between 2026 and 2036";
         assert_eq!(clock.judge(FLOOR_MS - 1, FLOOR_MS, "x"), Verdict::Refuse { log: Some(text.into()) });
         for told in [0, CEILING_MS, u64::MAX] {
             assert_eq!(clock.judge(told, FLOOR_MS, "x"), Verdict::Refuse { log: None });

@@ -34,11 +34,11 @@ built disk is another one. `nacre device` talks to the VM while it runs.
 The VM has a network card when an app of the image has `network`, or with
 --forward. It is behind QEMU's user network: it reaches what this machine
 reaches, and this machine's own services, those on 127.0.0.1 too, at 10.0.2.2.
-What an app may reach of it is up to its manifest, and the device's packet filter
-sees to it. Nobody reaches the device but through forwarded ports; they listen on
-127.0.0.1 unless another address stands before them, and port 0 is any that is
-free. A notice tells when a TCP port begins to answer. --offline leaves the card
-out.
+What an app may reach of it is up to its manifest, and the device's packet
+filter sees to it. Nobody reaches the device but through forwarded ports; they
+listen on 127.0.0.1 unless another address stands before them, and port 0 is any
+that is free. A notice tells when a TCP port begins to answer. --offline leaves
+the card out.
 
 Exit codes beside those of every command: 0 when a line matched, when the device
 switched itself off, or when Ctrl-C ended a run without --expect; 69 when the
@@ -60,11 +60,11 @@ pub struct Args {
     /// End the run, with exit code 0, when a line matches.
     #[arg(long, value_name = "REGEX")]
     expect: Option<Regex>,
-    /// Begin with the disk as built; what was stored is lost.
+    /// Begin with the disk as built; stored data is lost.
     #[arg(long)]
     fresh: bool,
-    /// Lead a port of this machine to one of the device: 8080:80.
-    #[arg(long, value_name = "HOST:GUEST")]
+    /// Lead a port of this machine to the device's, as 8080:80.
+    #[arg(long, value_name = "PORTS")]
     forward: Vec<Forward>,
     /// Run without network, whatever the image wants.
     #[arg(long, conflicts_with = "forward")]

@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use nacre_manifest::device::{self, Host, Network, Port};
+use nacre_manifest::device::{self, Host, Network, Port, Protocol};
 
 use crate::address;
+use crate::dhcp::CLIENT_PORT;
 
 /// Most entries of `connect`.
 pub const MAX_CONNECT: usize = 32;
@@ -97,9 +98,17 @@ impl Policy {
                 }
             }
         }
-        match policy.listen.iter().any(|port| port.number == 0) {
-            true => Err(DecodePolicyError::Entry { entry: "listen:0".into(), reason: "there is no port 0" }),
-            false => Ok(policy),
+        let refused = policy.listen.iter().find_map(|port| match (port.protocol, port.number) {
+            (_, 0) => Some((port, "there is no port 0")),
+            // What came for it would go to the app, and the device would get no address.
+            (Protocol::Udp, CLIENT_PORT) => Some((port, "it is the OS's own")),
+            _ => None,
+        });
+        match refused {
+            Some((port, reason)) => {
+                Err(DecodePolicyError::Entry { entry: format!("listen:{port}"), reason })
+            }
+            None => Ok(policy),
         }
     }
 

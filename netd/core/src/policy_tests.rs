@@ -57,6 +57,7 @@ fn policy_of_a_network_that_no_manifest_has_is_refused() {
         (connect(vec![by_name("b.a", tcp(1)), by_name("a.a", tcp(1))]), "not in order under connect".into()),
         (listen(vec![tcp(2), tcp(2)]), "not in order under listen".into()),
         (listen(vec![tcp(0)]), "no port 0".into()),
+        (listen(vec![tcp(68), udp(68)]), entry("listen:udp:68: it is the OS's own")),
         (connect(vec![by_name("a.b", tcp(0))]), "no port 0".into()),
         (connect(vec![by_address([10, 0, 0, 1], tcp(0))]), "no port 0".into()),
         (connect(vec![by_name("a.b", udp(53))]), "must be listed by its address".into()),

@@ -122,11 +122,11 @@ pub(crate) const UNIX_SOCKETS: Sets = &[
 
 const SOL_SOCKET: u32 = 1;
 
-/// `setsockopt(_, level, name, ..)`: REUSEADDR, BROADCAST, SNDBUF, RCVBUF, KEEPALIVE, LINGER, PASSCRED,
-/// RCVTIMEO and SNDTIMEO (both widths). SO_ATTACH_FILTER and what selects a device are out.
+/// `setsockopt(_, level, name, ..)`: REUSEADDR, SNDBUF, RCVBUF, KEEPALIVE, LINGER, PASSCRED, RCVTIMEO and
+/// SNDTIMEO (both widths). SO_ATTACH_FILTER and what selects a device are out, and so is BROADCAST: no manifest
+/// can name everybody.
 pub(crate) const SOCKET_OPTIONS: Sets = &[
     &[is(1, SOL_SOCKET), is(2, 2)],
-    &[is(1, SOL_SOCKET), is(2, 6)],
     &[is(1, SOL_SOCKET), is(2, 7)],
     &[is(1, SOL_SOCKET), is(2, 8)],
     &[is(1, SOL_SOCKET), is(2, 9)],

@@ -77,21 +77,21 @@ fn storage_beyond_the_data_partition_is_refused_with_both_sizes() {
 #[test]
 fn kernel_option_that_is_dropped_is_named_with_its_line_and_what_it_lacks() {
     let project = Project::new();
-    let fragment = "# The radio.\nCONFIG_WLAN=y\n";
-    project.board("radio", "qemu-armv7.config", "qemu-armv7.config\n    - radio.config");
-    project.write("images/radio.config", fragment);
-    let mut check = project.nacre(&["kernel", "check", "--board", "images/radio.yaml"]);
-    let dropped = ["WLAN", "radio.config:2:", "NETDEVICES"];
+    let fragment = "# A stick.\nCONFIG_USB_STORAGE=y\n";
+    project.board("stick", "qemu-armv7.config", "qemu-armv7.config\n    - stick.config");
+    project.write("images/stick.config", fragment);
+    let mut check = project.nacre(&["kernel", "check", "--board", "images/stick.yaml"]);
+    let dropped = ["USB_STORAGE", "stick.config:2:", "SCSI"];
     project.refused(&mut check, 65, &dropped);
-    project.change("images/tiny.yaml", "qemu-armv7", "radio");
+    project.change("images/tiny.yaml", "qemu-armv7", "stick");
     project.build_refused(65, &dropped);
 
-    project.write("images/radio.config", "# No such thing.\nCONFIG_WLAAN=y\n");
-    project.refused(&mut check, 65, &["WLAAN", "radio.config:2:", "did you mean"]);
-    project.write("images/radio.config", "# A word.\nCONFIG_WLAN=yes\n");
-    project.refused(&mut check, 65, &["radio.config:2:", "hint:"]);
-    project.write("images/radio.config", "CONFIG_NET=y\n");
-    project.refused(&mut check, 65, &["radio.config:1:", "reason"]);
+    project.write("images/stick.config", "# No such thing.\nCONFIG_USB_STORAAGE=y\n");
+    project.refused(&mut check, 65, &["USB_STORAAGE", "stick.config:2:", "did you mean"]);
+    project.write("images/stick.config", "# A word.\nCONFIG_USB_STORAGE=yes\n");
+    project.refused(&mut check, 65, &["stick.config:2:", "hint:"]);
+    project.write("images/stick.config", "CONFIG_NET=y\n");
+    project.refused(&mut check, 65, &["stick.config:1:", "reason"]);
 }
 
 /// A checkout whose lock is this one.

@@ -110,7 +110,7 @@ fn board_changed_after_signing_is_refused_by_verify_and_run() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("good: board.yaml"), "{output:?}");
     // An option with which QEMU writes a file of somebody's choice; one byte more; no board, no text, nothing.
     let written = image.dir().with_file_name("written");
-    let other = good.replace("args: [", &format!("args: [-pidfile, \"{}\", ", written.display()));
+    let other = good.replace("args:\n", &format!("args:\n    - -pidfile\n    - {}\n", written.display()));
     assert_ne!(other, good);
     let cases = [other.into_bytes(), [good.as_bytes(), b"\n"].concat(), b"x".to_vec(), vec![0xff], vec![]];
     for changed in cases {

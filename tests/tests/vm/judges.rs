@@ -91,7 +91,7 @@ fn fsverity_and_tar_accept_the_packages(board: Board) {
         );
         seen += 1;
     }
-    assert_eq!(seen, 2);
+    assert_eq!(seen, 3);
 }
 
 crate::on_each_board! {

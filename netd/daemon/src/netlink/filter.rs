@@ -215,6 +215,7 @@ fn expression(out: &mut Attributes<'_>, expression: &Expression) {
             numbers(&[(1, 0)], out);
             out.add(2, &[13]);
         }),
+        Expression::Untracked => named("notrack", &|_| {}),
         Expression::DestinationNat => {
             named("nat", &|out| numbers(&[(1, 1), (2, u32::from(AF_INET)), (3, first)], out));
         }

@@ -18,8 +18,8 @@ use super::expression::{
 const NEW_PER_SECOND: u32 = 50;
 const NEW_AT_ONCE: u32 = 100;
 
-/// Connections that are open at the same time, in each direction. All of them together must leave room in the
-/// kernel's table, which has about 1,000 places on a machine of 24 MiB.
+/// Connections that are open at the same time, in each direction. The kernel's table has 512 places for those of all
+/// apps, and for the closed ones that it remembers for seconds (init's sysctl.conf).
 const OPEN: u32 = 64;
 
 /// Questions for names in a second, and as many more at once.

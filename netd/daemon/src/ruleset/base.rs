@@ -7,7 +7,7 @@ use nacre_wire::net::ROUTER;
 use super::change::{ChainKind, Change, Field, Hook, Lifetime, Place, Policy, Set, Value, interface_key};
 use super::expression::{
     ACCEPT, Connection, DESTINATION, DESTINATION_CHANGED, DROP, Expression, FIRST, ICMP, INPUT, KNOWN, Meta,
-    OUTPUT, PROTOCOL, Payload, SOURCE_NETWORK, UDP, is, is_not,
+    OUTPUT, PORT, PROTOCOL, Payload, SOURCE_NETWORK, UDP, is, is_not,
 };
 
 /// The link to the outside.
@@ -105,6 +105,38 @@ const CHECK_SOURCES: &[Change] = &[
     chain("check-sources", ChainKind::Filter, Place::Prerouting, -300, Policy::Accept),
     rule!("check-sources", &[INPUT, is(APP_NAMES), NEXT_SOURCE, lacks(SOURCES), DROP]),
     rule!("check-sources", &[INPUT, is(UPLINK_NAME), SOURCE_NETWORK, is(&APP_NETWORK), DROP]),
+    // A question for a name needs no memory of it: an app that asks from ever new ports would take the places of
+    // all connections, and nobody else could open one.
+    rule!(
+        "check-sources",
+        &[
+            INPUT,
+            is(APP_NAMES),
+            PROTOCOL,
+            is(&[UDP]),
+            DESTINATION,
+            is(&ROUTER),
+            PORT,
+            is(&DNS_PORT),
+            Expression::Untracked
+        ],
+    ),
+    // Nor does the answer.
+    chain("answers", ChainKind::Filter, Place::Output, -300, Policy::Accept),
+    rule!(
+        "answers",
+        &[
+            OUTPUT,
+            is(APP_NAMES),
+            PROTOCOL,
+            is(&[UDP]),
+            SOURCE,
+            is(&ROUTER),
+            SOURCE_PORT,
+            is(&DNS_PORT),
+            Expression::Untracked
+        ],
+    ),
 ];
 
 /// What is for the device itself.
@@ -169,6 +201,9 @@ const REST: &[Change] = &[
     ),
 ];
 
+const DNS_PORT: [u8; 2] = [0, 53];
+const SOURCE: Expression = Expression::Payload(Payload::Source, FIRST);
+const SOURCE_PORT: Expression = Expression::Payload(Payload::SourcePort, FIRST);
 /// Source address, behind a link's name.
 const NEXT_SOURCE: Expression = Expression::Payload(Payload::Source, FIRST + 4);
 /// Destination port, behind a protocol.

@@ -34,6 +34,8 @@ pub(crate) enum Expression {
     Decide(Verdict),
     /// Tell the sender that it is forbidden, and drop (ICMP type 3, code 13).
     Reject,
+    /// Keep the packet out of the kernel's table of connections.
+    Untracked,
     /// Change the destination of the connection to the address in the first register.
     DestinationNat,
     /// Change the source of the connection to the address of the link it goes out on.
@@ -82,6 +84,8 @@ pub(crate) enum Payload {
     IcmpType,
     /// Source port, then destination port.
     Ports,
+    /// Source port.
+    SourcePort,
     /// Destination port.
     DestinationPort,
 }
@@ -104,6 +108,7 @@ impl Payload {
             Self::Destination => (Header::Network, 16, 4),
             Self::IcmpType => (Header::Transport, 0, 1),
             Self::Ports => (Header::Transport, 0, 4),
+            Self::SourcePort => (Header::Transport, 0, 2),
             Self::DestinationPort => (Header::Transport, 2, 2),
         }
     }

@@ -67,6 +67,7 @@ fn words(expression: &Expression) -> String {
         Expression::Find(map) => format!("lookup reg 0 set {map} => reg 0"),
         Expression::Decide(verdict) => format!("immediate {verdict:?}"),
         Expression::Reject => "reject type 0 code 13".into(),
+        Expression::Untracked => "notrack".into(),
         Expression::DestinationNat => "nat dnat ip addr_min reg 0".into(),
         Expression::Masquerade => "masq".into(),
         Expression::RateOver { per_second, burst } => {

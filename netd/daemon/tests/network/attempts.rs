@@ -74,6 +74,8 @@ impl Arrived {
 pub(crate) struct Servers {
     udp_9000: Arrived,
     udp_9002: Arrived,
+    /// In the device, where what is for everybody on a link ends.
+    device_5353: Arrived,
 }
 
 impl Servers {
@@ -81,7 +83,11 @@ impl Servers {
         for (place, port) in [(street, 9_000), (street, 9_001), (device, 22), (other_app, 7_000)] {
             accept(place, port);
         }
-        Self { udp_9000: Arrived::on(street, 9_000), udp_9002: Arrived::on(street, 9_002) }
+        Self {
+            udp_9000: Arrived::on(street, 9_000),
+            udp_9002: Arrived::on(street, 9_002),
+            device_5353: Arrived::on(device, 5_353),
+        }
     }
 
     /// Tries everything as app 0, whose manifest has `tcp:10.0.2.2:9000` and `udp:10.0.2.2:9002`.
@@ -96,6 +102,14 @@ impl Servers {
             });
             arrived.has(payload)
         };
+        let for_all = |to: [u8; 4], payload: &[u8]| {
+            app.inside(|| {
+                let socket = UdpSocket::bind((address_of(0), 0)).expect("a socket");
+                socket.set_broadcast(true).expect("a setting");
+                let _ = socket.send_to(payload, (Ipv4Addr::from(to), 5_353));
+            });
+            self.device_5353.has(payload)
+        };
         vec![
             ("tcp listed", tcp(PEER, 9_000)),
             ("udp listed", udp(address_of(0), 9_002, &self.udp_9002, b"listed")),
@@ -106,6 +120,9 @@ impl Servers {
             ("another app", tcp(address_of(1), 7_000)),
             ("the device by its address inside", tcp(Ipv4Addr::from(nacre_wire::net::ROUTER), 22)),
             ("the device by its address outside", tcp(crate::lab::DEVICE, 22)),
+            ("broadcast", for_all([255; 4], b"broadcast")),
+            ("broadcast to the street", for_all([10, 0, 2, 255], b"broadcast to the street")),
+            ("multicast", for_all([224, 0, 0, 1], b"multicast")),
             ("wrong source", udp([100, 115, 92, 77].into(), 9_002, &self.udp_9002, b"wrong source")),
         ]
     }

@@ -33,7 +33,7 @@ fn app_reaches_what_its_manifest_lists_and_nothing_else() {
     for (attempt, reached) in &reached {
         assert_eq!(*reached, attempt.ends_with(" listed"), "{attempt}: {reached}");
     }
-    assert_eq!(reached.len(), 10);
+    assert_eq!(reached.len(), 13);
     // Refused, not lost: the app learns it at once.
     let refused = app.inside(|| connect(PEER, 9_001)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::HostUnreachable);

@@ -3,6 +3,7 @@
 
 mod appmgr;
 mod attempts;
+mod connections;
 mod dhcp;
 mod dns;
 mod filter;

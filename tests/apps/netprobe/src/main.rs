@@ -61,7 +61,7 @@ type Outcome = Result<(), Failure>;
 /// What is tried, given its name.
 type Attempt = Box<dyn FnOnce(&str) -> Outcome + Send>;
 
-/// Between the starts of two attempts: the kernel tells an app six times at once and once a second that it may not
+/// After the start of an attempt that somebody on the way may refuse: the kernel tells an app six times at once and once a second that it may not
 /// do something, and what it does not tell looks like silence.
 const STAGGER: Duration = Duration::from_millis(250);
 
@@ -107,10 +107,10 @@ fn usage() -> ExitCode {
 }
 
 fn try_all(targets: Targets) -> ExitCode {
-    let mut attempts = sockets::attempts();
-    attempts.extend(reach::attempts(targets));
+    let sockets = sockets::attempts().into_iter().map(|attempt| (Duration::ZERO, attempt));
+    let peers = reach::attempts(targets).into_iter().map(|attempt| (STAGGER, attempt));
     let mut running = Vec::new();
-    for (name, attempt) in attempts {
+    for (pause, (name, attempt)) in sockets.chain(peers) {
         let started = thread::Builder::new().stack_size(STACK).spawn(move || match attempt(name) {
             Ok(()) => println!("attempt {name}: succeeded"),
             Err(failure) => println!("attempt {name}: {failure}"),
@@ -119,7 +119,7 @@ fn try_all(targets: Targets) -> ExitCode {
             Ok(thread) => running.push(thread),
             Err(error) => println!("attempt {name}: not made: {error}"),
         }
-        thread::sleep(STAGGER);
+        thread::sleep(pause);
     }
     let whole = running.into_iter().all(|thread| thread.join().is_ok());
     println!("{}", if whole { "all attempts made" } else { "some attempts failed" });
