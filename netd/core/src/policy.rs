@@ -105,9 +105,7 @@ impl Policy {
             _ => None,
         });
         match refused {
-            Some((port, reason)) => {
-                Err(DecodePolicyError::Entry { entry: format!("listen:{port}"), reason })
-            }
+            Some((port, reason)) => Err(DecodePolicyError::Entry { entry: format!("listen:{port}"), reason }),
             None => Ok(policy),
         }
     }

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use nacre_netd_core::policy::MAX_LISTEN;
+use nacre_wire::message::MAX_APPS;
 use nacre_wire::net::ROUTER;
 
 use super::change::{ChainKind, Change, Field, Hook, Lifetime, Place, Policy, Set, Value, interface_key};
 use super::expression::{
     ACCEPT, Connection, DESTINATION, DESTINATION_CHANGED, DROP, Expression, FIRST, ICMP, INPUT, KNOWN, Meta,
-    OUTPUT, PORT, PROTOCOL, Payload, SOURCE_NETWORK, UDP, is, is_not,
+    OF_NONE, OUTPUT, PORT, PROTOCOL, Payload, SOURCE_NETWORK, UDP, is, is_not,
 };
 
 /// The link to the outside.
@@ -30,8 +32,10 @@ pub(super) const TO_APPS: &str = "to-apps";
 /// Map from a port of the device to the address of the app that listens there.
 pub(super) const LISTEN: &str = "listen";
 
-/// Most apps and most ports they listen on together; more than the rest of the system has room for.
-const MANY: u32 = 2048;
+/// Most apps, and most ports that they listen on together. The kernel makes room for all of them at once.
+const MANY: u32 = 128;
+
+const _: () = assert!(MAX_APPS * MAX_LISTEN <= MANY as usize);
 
 /// Whether the filter is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +172,8 @@ const DHCP: Change =
 const PASSING: &[Change] = &[
     chain("forward", ChainKind::Filter, Place::Forward, 0, Policy::Drop),
     rule!("forward", &[STATE, STATE_KNOWN, is_not(&[0; 4]), ACCEPT]),
+    // It would leave as it is: with the address of the app.
+    rule!("forward", &[STATE, STATE_OF_NONE, is_not(&[0; 4]), DROP]),
 ];
 
 const FROM_APPS_OUT: &[Change] = &[rule!("forward", &[INPUT, follow(FROM_APPS)])];
@@ -214,6 +220,7 @@ const PORTS: Expression = Expression::Payload(Payload::Ports, FIRST);
 const ICMP_TYPE: Expression = Expression::Payload(Payload::IcmpType, FIRST);
 const STATE: Expression = Expression::Connection(Connection::State, FIRST);
 const STATE_KNOWN: Expression = Expression::Mask(KNOWN);
+const STATE_OF_NONE: Expression = Expression::Mask(OF_NONE);
 const STATUS: Expression = Expression::Connection(Connection::Status, FIRST);
 const STATUS_CHANGED: Expression = Expression::Mask(DESTINATION_CHANGED);
 

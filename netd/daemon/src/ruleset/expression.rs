@@ -117,7 +117,7 @@ impl Payload {
 /// Something about the connection (`enum nft_ct_keys`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Connection {
-    /// Where the packet is in it: one of the bits of [`KNOWN`] if it is no new one.
+    /// Where the packet is in it: one of the bits of [`KNOWN`] if it is no new one, or [`OF_NONE`].
     State = 0,
     /// What was done with it: among others the bit [`DESTINATION_CHANGED`].
     Status = 2,
@@ -125,6 +125,8 @@ pub(crate) enum Connection {
 
 /// Bits of [`Connection::State`]: established, or an ICMP error about such a connection.
 pub(crate) const KNOWN: u32 = 2 | 4;
+/// Bit of [`Connection::State`]: of no connection, and beginning none.
+pub(crate) const OF_NONE: u32 = 1;
 /// Bit of [`Connection::Status`] (`IPS_DST_NAT`).
 pub(crate) const DESTINATION_CHANGED: u32 = 1 << 5;
 

@@ -117,7 +117,9 @@ impl Connection {
                     }
                 },
                 Step::Writing { .. } => self.write(now),
-                Step::Parting => self.drain(),
+                // Once for each turn, and not for ever: a client that talks without end gets no more than its share.
+                Step::Parting if now.saturating_duration_since(self.since) >= FAREWELL => Ok(false),
+                Step::Parting => return self.drain(),
             };
             match result {
                 Ok(true) => {}
@@ -174,7 +176,14 @@ impl Connection {
         Ok(true)
     }
 
-    fn drain(&mut self) -> std::io::Result<bool> {
-        Ok(self.stream.read(&mut [0; 1024])? > 0)
+    fn drain(&mut self) -> Fate {
+        match self.stream.read(&mut [0; 4096]) {
+            Ok(0) => Fate::Closed,
+            Ok(_) => Fate::Open,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                Fate::Open
+            }
+            Err(_) => Fate::Closed,
+        }
     }
 }

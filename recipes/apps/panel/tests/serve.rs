@@ -226,25 +226,14 @@ fn client_that_does_not_read_is_given_up() {
 }
 
 #[test]
-fn client_that_never_stops_talking_is_cut_off_and_keeps_nobody_waiting() {
+fn client_that_never_stops_talking_after_its_refusal_is_cut_off() {
     let (address, _) = panel();
-    let talkers: Vec<_> = (0..3)
-        .map(|_| {
-            let mut talker = connect(address);
-            thread::spawn(move || {
-                let start = Instant::now();
-                talker.write_all(b"hello\r\n\r\n").unwrap();
-                while start.elapsed() < Duration::from_secs(15) && talker.write_all(&[b'x'; 65_536]).is_ok() {}
-                start.elapsed()
-            })
-        })
-        .collect();
-    thread::sleep(Duration::from_millis(200));
+    let mut talker = connect(address);
     let start = Instant::now();
-    assert!(get(address, "/state.json").starts_with("HTTP/1.1 200"));
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    for talker in talkers {
-        let talked = talker.join().unwrap();
-        assert!(talked < Duration::from_secs(5), "{talked:?}");
+    talker.write_all(b"hello\r\n\r\n").unwrap();
+    // More often than the panel looks at the time.
+    while start.elapsed() < Duration::from_secs(10) && talker.write_all(b"x").is_ok() {
+        thread::sleep(Duration::from_micros(100));
     }
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
