@@ -119,6 +119,10 @@ impl Apps {
 /// Makes the pair of links and brings both ends up with their addresses and routes.
 fn connect(routes: &Socket, inside: &Socket, app: u8, namespace: &OwnedFd) -> Result<(), JoinError> {
     let name = link_name(app);
+    // One that could not be removed when the app left.
+    if let Some(link) = routes.link(&name).map_err(|cause| JoinError::RemoveLink(name.clone(), cause))? {
+        routes.delete_link(link.index).map_err(|cause| JoinError::RemoveLink(name.clone(), cause))?;
+    }
     routes
         .add_pair(&name, UPLINK, namespace.as_fd())
         .map_err(|cause| JoinError::MakeLink(name.clone(), cause))?;

@@ -1,23 +1,21 @@
 //! Kernel start to the first line of an app, beside a busybox init that starts the same program on the
 //! same kernel in the same VM.
 
-use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::programs::{Programs, command, run};
+use crate::peer::{Peer, make_root, program};
+use crate::programs::{Programs, command};
 use crate::samples::Samples;
 use crate::table::Row;
+use crate::vm::qemu_of;
 
 /// An image whose only app says when it runs.
 pub(crate) const RECIPE: &str = "tests/images/bench.yaml";
-const PACKAGE: &str = "org.nacre.hello.app";
-const PROGRAM: &str = "app/bin/hello";
+const APP: &str = "hello";
 
 const ROUNDS: usize = 7;
 /// How long a boot may take, as `nacre run` wants it.
@@ -47,11 +45,11 @@ enum Disk {
 /// Boots all, in turns.
 pub(crate) fn rows(programs: &Programs, image: &Path) -> Result<Vec<Row>> {
     let scratch = tempfile::tempdir()?;
-    let peer = Peer::prepare(programs, image, scratch.path())?;
+    let peer = prepare(programs, image, scratch.path())?;
     let (mut first, mut later, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         first.push(boot_image(programs, image, Disk::Fresh, |_| Ok(()))?);
-        theirs.push(peer.boot()?);
+        theirs.push(boot_peer(&peer)?);
         later.push(boot_image(programs, image, Disk::Kept, |_| Ok(()))?);
     }
     let samples =
@@ -67,6 +65,25 @@ pub(crate) fn rows(programs: &Programs, image: &Path) -> Result<Vec<Row>> {
             boot.wall
         })?,
     ])
+}
+
+/// The VM with busybox.
+fn prepare(programs: &Programs, image: &Path, scratch: &Path) -> Result<Peer> {
+    let program = program(programs, image, APP, scratch)?;
+    let root = make_root(programs, &program, &format!("::once:/bin/{APP}\n"), scratch)?;
+    let mut found = None;
+    // Not counted: it also brings all files into the host's cache.
+    boot_image(programs, image, Disk::Fresh, |nacre| {
+        found = Some(Peer::like(qemu_of(nacre)?, &root, scratch)?);
+        Ok(())
+    })?;
+    found.ok_or_else(|| "the guest said nothing before the app's line".into())
+}
+
+fn boot_peer(peer: &Peer) -> Result<Boot> {
+    let mut qemu = peer.command(None);
+    qemu.stderr(Stdio::inherit());
+    first_line(qemu, Duration::ZERO, |_| Ok(()))
 }
 
 /// Boots the image; `look` gets the child while the guest runs.

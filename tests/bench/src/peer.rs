@@ -1,24 +1,25 @@
-/// A VM like that of `nacre run`, with busybox as its init.
+//! A VM like that of `nacre run`, in which a busybox init starts the same programs with nothing around them.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+use crate::programs::{Programs, command, run};
+
+/// QEMU and its arguments.
 #[derive(Debug)]
-struct Peer {
+pub(crate) struct Peer {
     qemu: PathBuf,
     arguments: Vec<OsString>,
 }
 
 impl Peer {
-    fn prepare(programs: &Programs, image: &Path, scratch: &Path) -> Result<Self> {
-        let root = make_root(programs, image, scratch)?;
-        let mut found = None;
-        // Not counted: it also brings all files into the host's cache.
-        boot_image(programs, image, Disk::Fresh, |nacre| {
-            found = Some(Self::like(qemu_of(nacre)?, &root, scratch)?);
-            Ok(())
-        })?;
-        found.ok_or_else(|| "the guest said nothing before the app's line".into())
-    }
-
-    /// Takes the arguments of a running QEMU; only disk, command line and sockets are others.
-    fn like(pid: u32, root: &Path, scratch: &Path) -> Result<Self> {
+    /// Takes the arguments of a running QEMU; only disk, command line, sockets and forwarded ports are others.
+    /// What it needs besides `root` is copied to `scratch`.
+    pub(crate) fn like(pid: u32, root: &Path, scratch: &Path) -> Result<Self> {
         let line = fs::read(format!("/proc/{pid}/cmdline"))?;
         let words = line.split(|byte| *byte == 0).skip(1).map(|word| OsString::from_vec(word.to_vec()));
         let mut words = words.filter(|word| !word.is_empty());
@@ -27,7 +28,7 @@ impl Peer {
             match word.to_str() {
                 // Starts paused.
                 Some("-S") => {}
-                Some(option @ ("-append" | "-drive" | "-kernel" | "-dtb" | "-chardev")) => {
+                Some(option @ ("-append" | "-drive" | "-kernel" | "-dtb" | "-chardev" | "-netdev")) => {
                     let value = words.next().ok_or("QEMU has an option without its value")?;
                     arguments.push(option.into());
                     arguments.push(other(option, &value, root, scratch)?);
@@ -38,20 +39,28 @@ impl Peer {
         Ok(Self { qemu: fs::read_link(format!("/proc/{pid}/exe"))?, arguments })
     }
 
-    fn boot(&self) -> Result<Boot> {
-        let mut qemu = command(&self.qemu, &self.arguments);
-        qemu.stderr(Stdio::inherit());
-        first_line(qemu, Duration::ZERO, |_| Ok(()))
+    /// What starts it; the console is its standard output. TCP ports are forwarded from `port` of this machine.
+    pub(crate) fn command(&self, port: Option<u16>) -> Command {
+        let port = port.map_or_else(String::new, |port| port.to_string());
+        let arguments = self.arguments.iter().map(|argument| match argument.to_str() {
+            Some(text) => OsString::from(text.replace(PORT, &port)),
+            None => argument.clone(),
+        });
+        command(&self.qemu, &arguments.collect::<Vec<_>>())
     }
 }
+
+/// Stands for the port of this machine, until it is known.
+const PORT: &str = "@port@";
 
 /// What an option of QEMU is for the peer.
 fn other(option: &str, value: &OsStr, root: &Path, scratch: &Path) -> Result<OsString> {
     let text = value.to_string_lossy();
     Ok(match option {
         "-append" => {
-            let console = text.split(' ').find(|word| word.starts_with("console=")).unwrap_or_default();
-            format!("{console} root=/dev/vda ro init=/sbin/init panic=1").into()
+            // The board's own words come first.
+            let board = text.split(" dm-mod.create=").next().unwrap_or_default();
+            format!("{board} root=/dev/vda ro init=/sbin/init panic=1").into()
         }
         "-drive" => format!("if=none,id=disk,format=raw,readonly=on,file={}", root.display()).into(),
         // The files go with the VM that they were made for.
@@ -60,6 +69,13 @@ fn other(option: &str, value: &OsStr, root: &Path, scratch: &Path) -> Result<OsS
             fs::copy(Path::new(OsStr::from_bytes(value.as_bytes())), &copy)?;
             copy.into_os_string()
         }
+        "-netdev" => match text.split_once("hostfwd=tcp:127.0.0.1:") {
+            Some((before, rest)) => {
+                let (_, guest) = rest.split_once('-').ok_or("a forwarded port leads nowhere")?;
+                format!("{before}hostfwd=tcp:127.0.0.1:{PORT}-{guest}").into()
+            }
+            None => value.to_owned(),
+        },
         _ => match text.split_once("path=") {
             Some((before, path)) => {
                 let name = Path::new(path).file_name().ok_or("a socket of QEMU has no name")?;
@@ -70,42 +86,41 @@ fn other(option: &str, value: &OsStr, root: &Path, scratch: &Path) -> Result<OsS
     })
 }
 
-/// The QEMU that `nacre run` started.
-fn qemu_of(nacre: &Child) -> Result<u32> {
-    for task in fs::read_dir(format!("/proc/{}/task", nacre.id()))? {
-        let children = fs::read_to_string(task?.path().join("children"))?;
-        for pid in children.split_whitespace() {
-            if fs::read_to_string(format!("/proc/{pid}/comm"))?.starts_with("qemu-system") {
-                return Ok(pid.parse()?);
-            }
-        }
-    }
-    Err("`nacre run` has no QEMU".into())
+/// Takes the program of an app out of its signed package.
+pub(crate) fn program(programs: &Programs, image: &Path, app: &str, scratch: &Path) -> Result<PathBuf> {
+    let package = scratch.join(format!("{app}.package"));
+    fs::create_dir(&package)?;
+    let file = image.join(format!("org.nacre.{app}.app"));
+    run(command(&programs.tar, &["-xf"]).arg(file).arg("-C").arg(&package))?;
+    let tree = scratch.join(format!("{app}.tree"));
+    let mut extract = OsString::from("--extract=");
+    extract.push(&tree);
+    run(command(&programs.fsck_erofs, &[extract]).arg(package.join("app.img")))?;
+    Ok(tree.join("app/bin").join(app))
 }
 
-/// A root filesystem with busybox as init and the program of the signed package, nothing else. It has the
+/// A root filesystem with busybox as init, a program in `/bin` and `/etc/inittab`, nothing else. It has the
 /// compression of ours, and no verity.
-fn make_root(programs: &Programs, image: &Path, scratch: &Path) -> Result<PathBuf> {
-    let package = scratch.join("package");
-    fs::create_dir(&package)?;
-    run(command(&programs.tar, &["-xf"]).arg(image.join(PACKAGE)).arg("-C").arg(&package))?;
-    let app = scratch.join("app");
-    let mut extract = OsString::from("--extract=");
-    extract.push(&app);
-    run(command(&programs.fsck_erofs, &[extract]).arg(package.join("app.img")))?;
-
+pub(crate) fn make_root(
+    programs: &Programs,
+    program: &Path,
+    inittab: &str,
+    scratch: &Path,
+) -> Result<PathBuf> {
+    let name = program.file_name().ok_or("a program has no name")?;
     let root = scratch.join("peer");
-    for folder in ["bin", "dev", "etc", "sbin"] {
+    for folder in ["bin", "dev", "etc", "proc", "sbin"] {
         fs::create_dir_all(root.join(folder))?;
     }
     fs::copy(&programs.busybox, root.join("sbin/init"))?;
-    fs::copy(app.join(PROGRAM), root.join("bin/hello"))?;
-    fs::write(root.join("etc/inittab"), "::once:/bin/hello\n")?;
+    fs::copy(program, root.join("bin").join(name))?;
+    fs::write(root.join("etc/inittab"), inittab)?;
     let squashfs = scratch.join("peer.img");
     let options = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K", "-all-root", "-quiet", "-no-progress"];
     let mut mksquashfs = command(&programs.mksquashfs, &[&root, &squashfs]);
-    // A pseudo file: to make the console's device node otherwise takes root.
-    run(mksquashfs.args(options).args(["-p", "/dev/console c 600 0 0 5 1"]))?;
+    // Pseudo files: to make the console's device node otherwise takes root.
+    let links = ["-p", "/dev/console c 600 0 0 5 1", "-p", "/bin/busybox s 777 0 0 /sbin/init"];
+    run(mksquashfs.args(options).args(links))?;
     Ok(squashfs)
 }
 
@@ -114,15 +129,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn option_of_the_peer_differs_in_disk_command_line_and_sockets_only() {
+    fn option_of_the_peer_differs_in_disk_command_line_sockets_and_ports_only() {
         let of = |option: &str, value: &str| {
             let other = other(option, OsStr::new(value), Path::new("/r.img"), Path::new("/s")).unwrap();
             other.into_string().unwrap()
         };
-        let append = of("-append", "console=ttyAMA0 dm-mod.create=\"root\" root=/dev/dm-0");
-        assert_eq!(append, "console=ttyAMA0 root=/dev/vda ro init=/sbin/init panic=1");
+        let append = of("-append", "console=ttyAMA0 slab_nomerge dm-mod.create=\"root\" root=/dev/dm-0");
+        assert_eq!(append, "console=ttyAMA0 slab_nomerge root=/dev/vda ro init=/sbin/init panic=1");
         assert_eq!(of("-drive", "x"), "if=none,id=disk,format=raw,readonly=on,file=/r.img");
         assert_eq!(of("-chardev", "socket,id=a,path=/t/port"), "socket,id=a,path=/s/port");
         assert_eq!(of("-chardev", "stdio,id=console"), "stdio,id=console");
+        let netdev = of("-netdev", "user,id=n,hostfwd=tcp:127.0.0.1:38095-:8080");
+        assert_eq!(netdev, "user,id=n,hostfwd=tcp:127.0.0.1:@port@-:8080");
+        let peer = Peer { qemu: "/q".into(), arguments: vec![netdev.into()] };
+        let command = peer.command(Some(81));
+        assert_eq!(command.get_args().collect::<Vec<_>>(), ["user,id=n,hostfwd=tcp:127.0.0.1:81-:8080"]);
     }
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,8 +23,6 @@ pub(crate) struct Vm {
     child: Child,
     lines: Receiver<String>,
     last: Vec<String>,
-    nacre: PathBuf,
-    image: PathBuf,
 }
 
 impl Vm {
@@ -32,8 +30,13 @@ impl Vm {
     pub(crate) fn start(programs: &Programs, image: &Path, options: &[&str]) -> Result<Self> {
         let mut nacre = command(&programs.nacre, &["run", "--fresh"]);
         nacre.args(options).arg(image);
-        let mut child =
-            nacre.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        Self::of(nacre)
+    }
+
+    /// A VM that a command starts; its console is standard output.
+    pub(crate) fn of(mut command: Command) -> Result<Self> {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
         let (sender, lines) = channel();
         let pipes: [Option<Box<dyn Read + Send>>; 2] = [
             child.stdout.take().map(|pipe| Box::new(pipe) as Box<_>),
@@ -48,8 +51,7 @@ impl Vm {
                 }
             });
         }
-        let last = Vec::new();
-        Ok(Self { child, lines, last, nacre: programs.nacre.clone(), image: image.to_owned() })
+        Ok(Self { child, lines, last: Vec::new() })
     }
 
     /// Waits for a line of which `what` can be made.
@@ -76,12 +78,6 @@ impl Vm {
         })
     }
 
-    /// `nacre device info` of this machine.
-    pub(crate) fn info(&self) -> Result<Value> {
-        let mut device = command(&self.nacre, &["device", "--json", "--dir"]);
-        Ok(serde_json::from_slice(&run(device.arg(&self.image).arg("info"))?)?)
-    }
-
     /// The process id of its QEMU.
     pub(crate) fn qemu(&self) -> Result<u32> {
         qemu_of(&self.child)
@@ -94,6 +90,13 @@ impl Drop for Vm {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A figure out of `nacre device info` of the running image.
+pub(crate) fn device_info(programs: &Programs, image: &Path, name: &str) -> Result<u64> {
+    let mut device = command(&programs.nacre, &["device", "--json", "--dir"]);
+    let info: Value = serde_json::from_slice(&run(device.arg(image).arg("info"))?)?;
+    info[name].as_u64().ok_or_else(|| format!("`nacre device info` shows no `{name}`").into())
 }
 
 /// The QEMU that `nacre run` started.

@@ -31,8 +31,9 @@ pub(super) const REST_RATE: Millis = 3_600_000;
 /// How long one is left alone that doesn't want us (`DENY`, `RSTR`).
 pub(super) const REST_DENIED: Millis = 24 * 3_600_000;
 
-/// The times that can be true, in milliseconds since 1970: from 2026, when this was written, to 2100.
-pub(super) const BELIEVABLE: std::ops::Range<u64> = 1_767_225_600_000..4_102_444_800_000;
+/// The times that can be true, in milliseconds since 1970: from 2026, when this was written, to 2035, for in January 2038
+/// the time of 32-bit programs ends, and many of them with it.
+pub(super) const BELIEVABLE: std::ops::Range<u64> = 1_767_225_600_000..2_082_758_400_000;
 
 /// The time client of the device.
 #[derive(Debug, Clone)]
@@ -238,7 +239,7 @@ enum Refusal {
     Denied,
     #[error("its clock is not set")]
     NotSet,
-    #[error("its time is before 2026 or after 2100")]
+    #[error("its time is before 2026 or after 2035")]
     FarAway,
 }
 

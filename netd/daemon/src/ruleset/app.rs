@@ -14,12 +14,16 @@ use super::expression::{
     ACCEPT, DESTINATION, DROP, Expression, FIRST, Meta, OUTPUT, PORT, PROTOCOL, Payload, TCP, UDP, is, is_not,
 };
 
-/// New connections in a second, in each direction, and as many more at once.
-const NEW_PER_SECOND: u32 = 50;
-const NEW_AT_ONCE: u32 = 100;
+/// Connections in a second that are made to an app, and as many more at once.
+const IN_PER_SECOND: u32 = 50;
+const IN_AT_ONCE: u32 = 100;
 
-/// Connections that are open at the same time, in each direction. The kernel's table has 512 places for those of all
-/// apps, and for the closed ones that it remembers for seconds (init's sysctl.conf).
+/// Connections in a second that an app makes, and as many more at once.
+const OUT_PER_SECOND: u32 = 20;
+const OUT_AT_ONCE: u32 = 40;
+
+/// Connections that are open at the same time, in each direction. The kernel's table has 1,024 places for those of all
+/// apps, and for the closed ones that it remembers for seconds (init's sysctl.conf): one app can take half of them.
 const OPEN: u32 = 64;
 
 /// Questions for names in a second, and as many more at once.
@@ -164,7 +168,7 @@ const TO_OTHER_LINK: &[Expression] = &[OUTPUT, is_not(UPLINK_NAME), Expression::
 const TOO_MANY_NEW: &[Expression] = &[
     PROTOCOL,
     is(&[TCP]),
-    Expression::RateOver { per_second: NEW_PER_SECOND, burst: NEW_AT_ONCE },
+    Expression::RateOver { per_second: OUT_PER_SECOND, burst: OUT_AT_ONCE },
     Expression::Reject,
 ];
 
@@ -204,7 +208,7 @@ fn questions(table: &mut Vec<Change>, chain: &Name) {
 }
 
 const TOO_MANY_COME: &[Expression] =
-    &[Expression::RateOver { per_second: NEW_PER_SECOND, burst: NEW_AT_ONCE }, DROP];
+    &[Expression::RateOver { per_second: IN_PER_SECOND, burst: IN_AT_ONCE }, DROP];
 
 const TOO_MANY_ARE_HERE: &[Expression] = &[Expression::OpenOver(OPEN), DROP];
 
