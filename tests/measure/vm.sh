@@ -32,9 +32,9 @@ qemu() {
         -nographic -nic none -no-reboot -kernel "$kernel" \
         -append "console=ttyAMA0 root=/dev/vda ro init=/init panic=1 quiet" \
         -drive "if=none,id=data,$1" \
-        -device virtio-blk-device,drive=data \
+        -device virtio-blk-pci,drive=data \
         -drive if=none,id=root,file="$work/root.sq",format=raw,readonly=on \
-        -device virtio-blk-device,drive=root </dev/null
+        -device virtio-blk-pci,drive=root </dev/null
 }
 
 # boot DATA < script: runs it and prints the console; fails if the guest didn't reach the end.

@@ -17,8 +17,8 @@ const PEERS: [Package; 3] = [
 /// place of this machine's own busybox, so it is only unpacked.
 const BUSYBOX: &str = "busybox-static:armhf";
 
-/// Measures, prints the table and writes it to docs/SPECIFICATION.md.
-pub(crate) fn bench() -> Result<(), Failure> {
+/// Measures, prints the table and writes it to docs/SPECIFICATION.md; a part alone is only printed.
+pub(crate) fn bench(part: Option<&str>) -> Result<(), Failure> {
     setup::set_up_with(&PEERS)?;
     let busybox = busybox()?;
     build_nacre()?;
@@ -29,7 +29,7 @@ pub(crate) fn bench() -> Result<(), Failure> {
     }
     let release = target().join("release");
     let mut bench = Command::new(release.join("nacre-bench"));
-    bench.arg(nacre().get_program()).arg(release.join("sandbox")).arg(busybox);
+    bench.arg(nacre().get_program()).arg(release.join("sandbox")).arg(busybox).args(part);
     run(bench.current_dir(root()))
 }
 

@@ -19,7 +19,9 @@ Commands:
   run [-- OPTIONS]  set up, build the demo image, boot it; OPTIONS go to `nacre run`
   test [--full]     set up, then every check and test; --full adds what takes long
   setup             install what is missing, nothing else
-  bench             measure beside peers; writes the table of docs/SPECIFICATION.md
+  bench [PART]      measure beside peers; writes the table of docs/SPECIFICATION.md.
+                    PART alone is printed only: sizes, boot, panel, rebuild, sandbox,
+                    or memory, which says where the running demo's memory goes
   check             format, lints and crate directions, without the tests
 
 Examples:
@@ -36,7 +38,8 @@ fn main() -> ExitCode {
         ["run", "--", options @ ..] => run::run(options),
         ["test"] => test::test(test::Extent::Usual),
         ["test", "--full"] => test::test(test::Extent::Full),
-        ["bench"] => bench::bench(),
+        ["bench"] => bench::bench(None),
+        ["bench", part] => bench::bench(Some(part)),
         ["setup"] => setup::set_up(),
         ["check"] => test::check(),
         [] | ["help" | "-h" | "--help"] => {

@@ -45,36 +45,47 @@ pub(crate) fn run(address: SocketAddr, path: &str, time: Duration) -> Result<Loa
     Ok(Load { per_answer: time / count, times: Samples::new(times)? })
 }
 
-/// One connection; how long each answer took that ended within the time that counts.
+/// One connection at a time; how long each answer took that ended within the time that counts. panel closes each
+/// after a hundred answers, and connecting anew is in the time of the whole.
 fn ask(address: SocketAddr, path: &str, count_from: Instant, until: Instant) -> Result<Vec<Duration>> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_nodelay(true)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-    let mut answers = BufReader::new(&stream);
     let mut times = Vec::new();
     loop {
-        let begin = Instant::now();
-        (&stream).write_all(request.as_bytes())?;
-        read_answer(&mut answers)?;
-        let end = Instant::now();
-        if end >= until {
-            return Ok(times);
-        }
-        if end >= count_from {
-            times.push(end - begin);
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let mut answers = BufReader::new(&stream);
+        let mut after = After::Open;
+        while after == After::Open {
+            let begin = Instant::now();
+            (&stream).write_all(request.as_bytes())?;
+            after = read_answer(&mut answers)?;
+            let end = Instant::now();
+            if end >= until {
+                return Ok(times);
+            }
+            if end >= count_from {
+                times.push(end - begin);
+            }
         }
     }
 }
 
+/// What becomes of a connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Open,
+    Closed,
+}
+
 /// Reads one whole answer; its status has to be 200.
-fn read_answer(answers: &mut impl BufRead) -> Result<()> {
+fn read_answer(answers: &mut impl BufRead) -> Result<After> {
     let mut line = String::new();
     answers.read_line(&mut line)?;
     if !line.starts_with("HTTP/1.1 200 ") {
         return Err(format!("the answer is `{}`", line.trim_end()).into());
     }
-    let mut bytes = None;
+    let (mut bytes, mut after) = (None, After::Open);
     loop {
         line.clear();
         answers.read_line(&mut line)?;
@@ -82,10 +93,13 @@ fn read_answer(answers: &mut impl BufRead) -> Result<()> {
         if name.eq_ignore_ascii_case("content-length") {
             bytes = Some(value.trim().parse()?);
         }
+        if name.eq_ignore_ascii_case("connection") && value.trim().eq_ignore_ascii_case("close") {
+            after = After::Closed;
+        }
     }
     let bytes: u64 = bytes.ok_or("an answer does not say how long it is")?;
     let copied = std::io::copy(&mut answers.take(bytes), &mut std::io::sink())?;
-    if copied == bytes { Ok(()) } else { Err("an answer was cut".into()) }
+    if copied == bytes { Ok(after) } else { Err("an answer was cut".into()) }
 }
 
 #[cfg(test)]
@@ -95,7 +109,8 @@ mod tests {
     #[test]
     fn answer_is_read_whole_or_refused() {
         let table = [
-            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nabHTTP", Ok(())),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nabHTTP", Ok(After::Open)),
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\nHTTP", Ok(After::Closed)),
             ("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", Err("the answer is `HTTP/1.1 503 No`")),
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", Err("an answer was cut")),
             ("HTTP/1.1 200 OK\r\n\r\nab", Err("an answer does not say how long it is")),

@@ -1,11 +1,16 @@
 //! `cargo xtask bench`: nacre beside its peers, measured in turns in the same run, as one table.
 //!
-//! Usage: `nacre-bench NACRE LAUNCHER BUSYBOX`. It prints the table and writes it to
-//! docs/SPECIFICATION.md. Nothing in it is known before: what cannot be measured is an error.
+//! Usage: `nacre-bench NACRE LAUNCHER BUSYBOX [PART]`. It prints the table and writes it to
+//! docs/SPECIFICATION.md. Nothing in it is known before: what cannot be measured is an error. With a part, only
+//! that is measured, and printed; `memory`, where the memory of the running demo goes, is in no table of peers.
 #![forbid(unsafe_code)]
 
 mod boot;
+mod load;
 mod machine;
+mod memory;
+mod panel;
+mod peer;
 mod programs;
 mod rebuild;
 mod samples;
@@ -13,6 +18,7 @@ mod sandbox;
 mod sizes;
 mod table;
 mod tree;
+mod vm;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -30,9 +36,11 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let result = match arguments.as_slice() {
         [word, rest @ ..] if word == sandbox::MEASURE => sandbox::measure_here(rest),
-        [nacre, launcher, busybox] => bench(nacre.as_ref(), launcher.as_ref(), busybox.as_ref()),
+        [nacre, launcher, busybox, part @ ..] if part.len() < 2 => {
+            bench(nacre.as_ref(), launcher.as_ref(), busybox.as_ref(), part.first())
+        }
         _ => {
-            eprintln!("usage: nacre-bench NACRE LAUNCHER BUSYBOX; `cargo xtask bench` does it");
+            eprintln!("usage: nacre-bench NACRE LAUNCHER BUSYBOX [PART]; `cargo xtask bench` does it");
             return ExitCode::from(2);
         }
     };
@@ -45,29 +53,60 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(nacre: &Path, launcher: &Path, busybox: &Path) -> Result<()> {
+/// What can be measured alone.
+const PARTS: [&str; 6] = ["sizes", "boot", "panel", "rebuild", "sandbox", "memory"];
+
+fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>) -> Result<()> {
+    if let Some(part) = part
+        && !PARTS.iter().any(|name| part == name)
+    {
+        return Err(format!("`{}` is none of {}", part.display(), PARTS.join(", ")).into());
+    }
+    let wanted = |name: &str| part.is_none_or(|part| part == name);
     // All of them first: nobody wants to miss one after minutes.
     let programs = Programs::find(nacre, launcher, busybox)?;
     let work = root().join("target/bench");
     fs::create_dir_all(&work)?;
     let mut machine = Machine::look()?;
 
-    say("sandbox start");
-    let mut sandboxes = sandbox::rows(&programs)?;
-    say("sizes, and rebuild after one app changed");
+    let mut sandboxes = Vec::new();
+    if wanted("sandbox") {
+        say("sandbox start");
+        sandboxes = sandbox::rows(&programs)?;
+    }
+    say("building the demo image");
     let checkout = tree::copy_checkout(&root(), &work.join("checkout"))?;
     let demo = rebuild::build(&programs, &checkout, rebuild::DEMO, &work.join("demo"))?;
-    let mut rows = sizes::rows(&demo)?;
-    let mut rebuilds = rebuild::rows(&programs, &checkout, &demo)?;
-    say("kernel start to first app line");
-    let image = rebuild::build(&programs, &checkout, boot::RECIPE, &work.join("image"))?;
-    rows.append(&mut boot::rows(&programs, &image)?);
-    rows.append(&mut rebuilds);
+    if part.is_some_and(|part| part == "memory") {
+        say("where the memory of the running demo goes");
+        print!("{}", memory::text(&programs, &checkout, &demo)?);
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    if wanted("sizes") {
+        rows.append(&mut sizes::rows(&demo)?);
+    }
+    if wanted("boot") {
+        say("kernel start to first app line");
+        let image = rebuild::build(&programs, &checkout, boot::RECIPE, &work.join("image"))?;
+        rows.append(&mut boot::rows(&programs, &image)?);
+    }
+    if wanted("panel") {
+        say("panel under load, and the memory that is left");
+        rows.append(&mut panel::rows(&programs, &checkout, &demo, &work)?);
+    }
+    if wanted("rebuild") {
+        say("rebuild after one app changed");
+        rows.append(&mut rebuild::rows(&programs, &checkout, &demo)?);
+    }
     rows.append(&mut sandboxes);
     machine.look_again()?;
 
     let text = table::text(&rows, &machine.to_string());
     print!("{text}");
+    if part.is_some() {
+        return Ok(());
+    }
     table::write(&root().join("docs/SPECIFICATION.md"), &text)
 }
 

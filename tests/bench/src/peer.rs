@@ -119,8 +119,9 @@ pub(crate) fn make_root(
     let options = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K", "-all-root", "-quiet", "-no-progress"];
     let mut mksquashfs = command(&programs.mksquashfs, &[&root, &squashfs]);
     // Pseudo files: to make the console's device node otherwise takes root.
-    let links = ["-p", "/dev/console c 600 0 0 5 1", "-p", "/bin/busybox s 777 0 0 /sbin/init"];
-    run(mksquashfs.args(options).args(links))?;
+    let pseudo =
+        ["/dev/console c 600 0 0 5 1", "/bin/busybox s 777 0 0 /sbin/init", "/bin/sh s 777 0 0 /sbin/init"];
+    run(mksquashfs.args(options).args(pseudo.iter().flat_map(|file| ["-p", file])))?;
     Ok(squashfs)
 }
 

@@ -25,10 +25,21 @@ impl Samples {
         self.0.get(self.0.len() / 2).copied().unwrap_or_default()
     }
 
-    /// `1.20 ms (1.10..2.00)`.
+    /// The time that so many of a hundred stayed within.
+    pub(crate) fn within(&self, percent: usize) -> Duration {
+        let at = (self.0.len() * percent).div_ceil(100).max(1) - 1;
+        self.0.get(at).copied().unwrap_or_default()
+    }
+
+    /// The shortest and the longest.
+    pub(crate) fn ends(&self) -> [Duration; 2] {
+        [self.0.first(), self.0.last()].map(|time| time.copied().unwrap_or_default())
+    }
+
+    /// `1.10..2.00`, in ms.
     pub(crate) fn spread(&self) -> String {
-        let end = |time: Option<&Duration>| number(time.copied().unwrap_or_default());
-        format!("{}..{}", end(self.0.first()), end(self.0.last()))
+        let [first, last] = self.ends().map(number);
+        format!("{first}..{last}")
     }
 }
 
@@ -58,6 +69,14 @@ mod tests {
         assert_eq!((found.count(), found.median()), (3, Duration::from_millis(30)));
         assert_eq!(found.spread(), "4.00..1200");
         assert_eq!(samples(&[1, 2]).median(), Duration::from_millis(2));
+    }
+
+    #[test]
+    fn samples_of_a_hundred_are_counted_up() {
+        let found = samples(&(1..=200).collect::<Vec<_>>());
+        assert_eq!(found.within(50), Duration::from_millis(100));
+        assert_eq!(found.within(99), Duration::from_millis(198));
+        assert_eq!(samples(&[7]).within(99), Duration::from_millis(7));
     }
 
     #[test]

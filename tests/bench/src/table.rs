@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::Result;
 use crate::samples::{Samples, number};
@@ -14,7 +15,7 @@ const END: &str = "<!-- bench:end -->";
 pub(crate) struct Row([String; 6]);
 
 impl Row {
-    const HEAD: [&str; 6] = ["what", "ours", "peer", "ratio", "n", "spread, ms: ours; peer"];
+    const HEAD: [&str; 6] = ["what", "ours", "peer", "ratio", "n", "spread: ours; peer"];
 
     /// Bytes, which don't vary.
     pub(crate) fn of_bytes(what: &str, ours: u64, peer: u64) -> Self {
@@ -22,6 +23,40 @@ impl Row {
         let ratio = millions(ours) / millions(peer);
         let [ours, peer] = [ours, peer].map(|bytes| format!("{} bytes", grouped(bytes)));
         Self([what.to_owned(), ours, peer, format!("{ratio:.2}"), "1".to_owned(), "none".to_owned()])
+    }
+
+    /// Medians of KiB; each side has at least one.
+    pub(crate) fn of_kib(what: &str, ours: &[u64], peer: &[u64]) -> Self {
+        let sorted = |kib: &[u64]| {
+            let mut kib = kib.to_vec();
+            kib.sort_unstable();
+            kib
+        };
+        let [ours, peer] = [sorted(ours), sorted(peer)];
+        let median = |kib: &[u64]| kib.get(kib.len() / 2).copied().unwrap_or_default();
+        let number = |kib: u64| f64::from(u32::try_from(kib).unwrap_or(u32::MAX));
+        let ratio = number(median(&ours)) / number(median(&peer));
+        let end = |kib: Option<&u64>| grouped(kib.copied().unwrap_or_default());
+        let spread = |kib: &[u64]| format!("{}..{}", end(kib.first()), end(kib.last()));
+        let spread = format!("{}; {} KiB", spread(&ours), spread(&peer));
+        let count = ours.len().to_string();
+        let [ours, peer] = [ours, peer].map(|kib| format!("{} KiB", grouped(median(&kib))));
+        Self([what.to_owned(), ours, peer, format!("{ratio:.2}"), count, spread])
+    }
+
+    /// Medians of how many there were in a second, from the time that each one took. More is better, so the ratio
+    /// is one of numbers, not of times.
+    pub(crate) fn of_rates(what: &str, ours: &Samples, peer: &Samples) -> Self {
+        let rate = |time: Duration| 1.0 / time.as_secs_f64();
+        let ratio = rate(ours.median()) / rate(peer.median());
+        let spread = |times: &Samples| {
+            let [most, least] = times.ends().map(rate);
+            format!("{least:.0}..{most:.0}")
+        };
+        let spread = format!("{}; {} a second", spread(ours), spread(peer));
+        let count = ours.count().to_string();
+        let [ours, peer] = [ours, peer].map(|times| format!("{:.0} a second", rate(times.median())));
+        Self([what.to_owned(), ours, peer, format!("{ratio:.2}"), count, spread])
     }
 
     /// Medians of times.
@@ -33,7 +68,7 @@ impl Row {
             format!("{}; {}", ours.count(), peer.count())
         };
         let [ours_median, peer_median] = [ours, peer].map(|times| format!("{} ms", number(times.median())));
-        let spread = format!("{}; {}", ours.spread(), peer.spread());
+        let spread = format!("{}; {} ms", ours.spread(), peer.spread());
         Self([what.to_owned(), ours_median, peer_median, format!("{ratio:.2}"), count, spread])
     }
 }
@@ -91,8 +126,6 @@ fn replaced(document: &str, text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn samples(ms: &[u64]) -> Samples {
@@ -112,10 +145,20 @@ mod tests {
         let rows = [
             Row::of_bytes("slot", 1_826_816, 4_068_360),
             Row::of_times("start", &samples(&[3, 1, 2]), &samples(&[4])),
+            Row::of_rates("rate", &samples(&[4, 5, 10]), &samples(&[2, 4, 4])),
+            Row::of_kib("memory", &[9, 1024, 3], &[18, 18, 18]),
         ];
         let text = text(&rows, "on a machine");
         assert!(text.contains("| slot  | 1,826,816 bytes | 4,068,360 bytes | 0.45  | 1    |"), "{text}");
-        assert!(text.contains("| 0.50  | 3; 1 | 1.00..3.00; 4.00..4.00 "), "{text}");
+        assert!(text.contains("| 0.50  | 3; 1 | 1.00..3.00; 4.00..4.00 ms "), "{text}");
+        assert!(
+            text.contains("| 200 a second    | 250 a second    | 0.80  | 3    | 100..250; 250..500 a"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| 9 KiB           | 18 KiB          | 0.50  | 3    | 3..1,024; 18..18 KiB "),
+            "{text}"
+        );
         assert!(text.ends_with("\n\non a machine\n"), "{text}");
     }
 }

@@ -77,10 +77,10 @@ fn slot_truncated_or_signed_by_another_key_is_refused(board: Board) {
 
 /// Boots the disk with QEMU by hand, past every check of ours, and returns what the console said.
 fn boot_by_hand(image: &Image, board: Board) -> String {
-    let (program, machine, disk) = if board == ARMV7 {
-        ("qemu-system-arm", ["-M", "virt,highmem=off", "-cpu", "cortex-a7"], "virtio-blk-device,drive=d")
+    let (program, machine) = if board == ARMV7 {
+        ("qemu-system-arm", ["-M", "virt,highmem=off", "-cpu", "cortex-a7"])
     } else {
-        ("qemu-system-x86_64", ["-M", "q35", "-cpu", "max"], "virtio-blk-pci,drive=d")
+        ("qemu-system-x86_64", ["-M", "q35", "-cpu", "max"])
     };
     let (offset, bytes) = image.part("kernel");
     let range = usize::try_from(offset).expect("fits")..usize::try_from(offset + bytes).expect("fits");
@@ -98,7 +98,7 @@ fn boot_by_hand(image: &Image, board: Board) -> String {
         .arg(&kernel)
         .args(["-append", &format!("{cmdline} nacre.slot=a")])
         .args(["-drive", &format!("if=none,id=d,format=raw,snapshot=on,file={}", image.file("disk.img"))])
-        .args(["-device", disk])
+        .args(["-device", "virtio-blk-pci,drive=d"])
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .spawn()
