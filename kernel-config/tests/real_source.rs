@@ -31,7 +31,7 @@ fn request(fragments: Fragments) -> KernelRequest {
 
 /// The shipped fragments' texts, changed by `change`.
 fn fragments(change: impl Fn(String) -> String) -> Fragments {
-    let files = ["base", "hardening", "sandbox", "verity", "qemu-armv7"].map(|name| {
+    let files = ["base", "hardening", "sandbox", "verity", "network", "qemu-armv7"].map(|name| {
         let name = format!("fragments/{name}.config");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
         (PathBuf::from(name), std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{error}")))

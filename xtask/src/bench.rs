@@ -17,7 +17,8 @@ const PEERS: [Package; 3] = [
 /// place of this machine's own busybox, so it is only unpacked.
 const BUSYBOX: &str = "busybox-static:armhf";
 
-/// Measures, prints the table and writes it to docs/SPECIFICATION.md; a part alone is only printed.
+/// Measures, prints the table and writes it to docs/SPECIFICATION.md; a part alone is only printed, but for
+/// `memory`, which has a table of its own.
 pub(crate) fn bench(part: Option<&str>) -> Result<(), Failure> {
     setup::set_up_with(&PEERS)?;
     let busybox = busybox()?;

@@ -20,8 +20,8 @@ Commands:
   test [--full]     set up, then every check and test; --full adds what takes long
   setup             install what is missing, nothing else
   bench [PART]      measure beside peers; writes the table of docs/SPECIFICATION.md.
-                    PART alone is printed only: sizes, boot, panel, rebuild, sandbox,
-                    or memory, which says where the running demo's memory goes
+                    PART alone is printed only: sizes, boot, panel, rebuild, sandbox;
+                    memory writes where the running demo's memory goes, page by page
   check             format, lints and crate directions, without the tests
 
 Examples:

@@ -2,7 +2,7 @@
 //!
 //! Usage: `nacre-bench NACRE LAUNCHER BUSYBOX [PART]`. It prints the table and writes it to
 //! docs/SPECIFICATION.md. Nothing in it is known before: what cannot be measured is an error. With a part, only
-//! that is measured, and printed; `memory`, where the memory of the running demo goes, is in no table of peers.
+//! that is measured, and printed; `memory`, where the memory of the running demo goes, has a table of its own there.
 #![forbid(unsafe_code)]
 
 mod boot;
@@ -79,8 +79,9 @@ fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>)
     let demo = rebuild::build(&programs, &checkout, rebuild::DEMO, &work.join("demo"))?;
     if part.is_some_and(|part| part == "memory") {
         say("where the memory of the running demo goes");
-        print!("{}", memory::text(&programs, &checkout, &demo)?);
-        return Ok(());
+        let text = memory::text(&programs, &checkout, &demo)?;
+        print!("{text}");
+        return table::write(&document(), "memory", &text);
     }
     let mut rows = Vec::new();
     if wanted("sizes") {
@@ -107,7 +108,12 @@ fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>)
     if part.is_some() {
         return Ok(());
     }
-    table::write(&root().join("docs/SPECIFICATION.md"), &text)
+    table::write(&document(), "bench", &text)
+}
+
+/// Where the tables stand.
+fn document() -> PathBuf {
+    root().join("docs/SPECIFICATION.md")
 }
 
 /// The checkout.

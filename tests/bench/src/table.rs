@@ -7,9 +7,6 @@ use std::time::Duration;
 use crate::Result;
 use crate::samples::{Samples, number};
 
-const BEGIN: &str = "<!-- bench:begin -->";
-const END: &str = "<!-- bench:end -->";
-
 /// One line: ours beside a peer.
 #[derive(Debug)]
 pub(crate) struct Row([String; 6]);
@@ -110,18 +107,19 @@ pub(crate) fn text(rows: &[Row], machine: &str) -> String {
     format!("{out}\n{machine}\n")
 }
 
-/// Puts it between the marks of a document.
-pub(crate) fn write(document: &Path, text: &str) -> Result<()> {
+/// Puts it between the marks of that name in a document.
+pub(crate) fn write(document: &Path, name: &str, text: &str) -> Result<()> {
     let before = fs::read_to_string(document)?;
-    let after = replaced(&before, text)
-        .ok_or_else(|| format!("{}: no {BEGIN} before an {END}", document.display()))?;
+    let after = replaced(&before, name, text)
+        .ok_or_else(|| format!("{}: no `{name}:begin` before a `{name}:end`", document.display()))?;
     Ok(fs::write(document, after)?)
 }
 
-fn replaced(document: &str, text: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{text}{END}{after}"))
+fn replaced(document: &str, name: &str, text: &str) -> Option<String> {
+    let [begin, end] = ["begin", "end"].map(|which| format!("<!-- {name}:{which} -->"));
+    let (before, rest) = document.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{text}{end}{after}"))
 }
 
 #[cfg(test)]
@@ -134,10 +132,11 @@ mod tests {
 
     #[test]
     fn document_keeps_everything_but_what_is_between_the_marks() {
-        let document = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        assert_eq!(replaced(&document, "new\n"), Some(format!("a\n{BEGIN}\nnew\n{END}\nb\n")));
-        assert_eq!(replaced(END, "new"), None);
-        assert_eq!(replaced("no marks", "new"), None);
+        let document = "a\n<!-- m:begin -->\nold\n<!-- m:end -->\nb\n<!-- n:begin -->\n<!-- n:end -->\n";
+        let expected = document.replace("old", "new");
+        assert_eq!(replaced(document, "m", "new\n"), Some(expected));
+        assert_eq!(replaced("<!-- m:end -->", "m", "new"), None);
+        assert_eq!(replaced("no marks", "m", "new"), None);
     }
 
     #[test]
