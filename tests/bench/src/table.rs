@@ -148,10 +148,10 @@ mod tests {
             Row::of_kib("memory", &[9, 1024, 3], &[18, 18, 18]),
         ];
         let text = text(&rows, "on a machine");
-        assert!(text.contains("| slot  | 1,826,816 bytes | 4,068,360 bytes | 0.45  | 1    |"), "{text}");
+        assert!(text.contains("| slot   | 1,826,816 bytes | 4,068,360 bytes | 0.45  | 1    |"), "{text}");
         assert!(text.contains("| 0.50  | 3; 1 | 1.00..3.00; 4.00..4.00 ms "), "{text}");
         assert!(
-            text.contains("| 200 a second    | 250 a second    | 0.80  | 3    | 100..250; 250..500 a"),
+            text.contains("| 200 a second    | 250 a second    | 0.80  | 3    | 100..250; 250..500 a second"),
             "{text}"
         );
         assert!(
