@@ -1,8 +1,9 @@
 //! Kernel start to the first line of an app, beside a busybox init that starts the same program on the
 //! same kernel in the same VM.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::peer::{Peer, make_root, program};
 use crate::programs::{Programs, command};
 use crate::samples::Samples;
 use crate::table::Row;
-use crate::vm::qemu_of;
+use crate::vm::{Vm, qemu_of};
 
 /// An image whose only app says when it runs.
 pub(crate) const RECIPE: &str = "tests/images/bench.yaml";
@@ -38,19 +39,23 @@ struct Boot {
 enum Disk {
     /// As built: the first boot of a device.
     Fresh,
-    /// From the boot before, which ended without a shutdown.
-    Kept,
+    /// From an earlier boot, which ended with a shutdown.
+    Settled,
 }
 
 /// Boots all, in turns.
 pub(crate) fn rows(programs: &Programs, image: &Path) -> Result<Vec<Row>> {
     let scratch = tempfile::tempdir()?;
     let peer = prepare(programs, image, scratch.path())?;
+    let disk = image.join("run/disk.img");
+    let settled = settle(programs, image, &disk, scratch.path())?;
     let (mut first, mut later, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         first.push(boot_image(programs, image, Disk::Fresh, |_| Ok(()))?);
         theirs.push(boot_peer(&peer)?);
-        later.push(boot_image(programs, image, Disk::Kept, |_| Ok(()))?);
+        // A boot that is measured ends without a shutdown: what it left is not used.
+        fs::copy(&settled, &disk)?;
+        later.push(boot_image(programs, image, Disk::Settled, |_| Ok(()))?);
     }
     let samples =
         |boots: &[Boot], time: fn(&Boot) -> Duration| Samples::new(boots.iter().map(time).collect());
@@ -65,6 +70,16 @@ pub(crate) fn rows(programs: &Programs, image: &Path) -> Result<Vec<Row>> {
             boot.wall
         })?,
     ])
+}
+
+/// The disk after a first boot and its shutdown.
+fn settle(programs: &Programs, image: &Path, disk: &Path, scratch: &Path) -> Result<PathBuf> {
+    let mut vm = Vm::start(programs, image, &[])?;
+    vm.wait_for(said)?;
+    vm.power_off(programs, image)?;
+    let settled = scratch.join("settled.img");
+    fs::copy(disk, &settled)?;
+    Ok(settled)
 }
 
 /// The VM with busybox.

@@ -78,6 +78,17 @@ impl Vm {
         })
     }
 
+    /// Has the device shut itself down, and waits for the end.
+    pub(crate) fn power_off(mut self, programs: &Programs, image: &Path) -> Result<()> {
+        run(command(&programs.nacre, &["device", "--dir"]).arg(image).arg("power-off"))?;
+        let status = self.child.wait()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("the device did not switch itself off: {status}").into())
+        }
+    }
+
     /// The process id of its QEMU.
     pub(crate) fn qemu(&self) -> Result<u32> {
         qemu_of(&self.child)
