@@ -39,18 +39,22 @@ const WITHOUT_RUSTUP_TARGETS: [Package; 6] = [
 ];
 
 /// Second programs that judge what ours make; the tests need them.
-const JUDGES: [Package; 6] = [
+const JUDGES: [Package; 7] = [
     ("cryptsetup-bin", "veritysetup judges the hash tree"),
     ("squashfs-tools", "unsquashfs judges the root filesystem"),
     ("gdisk", "sgdisk judges the partition table"),
     ("fsverity", "judges the digest of app images"),
     ("tar", "judges app packages"),
     ("curl", "reads panel's page"),
+    ("iproute2", "lays the cables between the namespaces in which netd is tested"),
 ];
 
 /// Shows panel's page to the tests. The smallest browser of Debian that runs scripts and takes pictures: 100 MB to
 /// fetch with what it needs, where the whole chromium is 124 MB.
-pub(crate) const BROWSER: [Package; 1] = [("chromium-headless-shell", "a browser without a screen")];
+pub(crate) const BROWSER: [Package; 2] = [
+    ("chromium-headless-shell", "a browser without a screen"),
+    ("fonts-dejavu-core", "letters for its pages"),
+];
 
 /// Makes the machine ready to build, run and test.
 pub(crate) fn set_up() -> Result<(), Failure> {
@@ -153,7 +157,7 @@ fn as_root(program: &str, arguments: &[&str]) -> Result<Command, Failure> {
 }
 
 /// Programs to look for where packages can't be asked about.
-const PROGRAMS: [(&str, &str); 16] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("arm-linux-gnueabihf-gcc", "a GCC for 32-bit ARM with hard float"),
     ("make", "GNU make"),
     ("bison", "GNU bison"),
@@ -170,6 +174,7 @@ const PROGRAMS: [(&str, &str); 16] = [
     ("sgdisk", "gdisk (tests)"),
     ("fsverity", "fsverity-utils (tests)"),
     ("curl", "curl (tests)"),
+    ("ip", "iproute2 (tests)"),
 ];
 
 /// Without apt: says exactly what is missing, and stops.
