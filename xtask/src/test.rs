@@ -26,10 +26,11 @@ pub(crate) fn test(extent: Extent) -> Result<(), Failure> {
     // Last, and not quiet: each boots a machine and takes a while.
     say("tests of the whole, in the virtual machine");
     let mut whole = cargo();
+    whole.args(["test", "--package", "nacre-tests"]);
     if extent == Extent::Full {
-        whole.env("NACRE_TEST_FULL", "1");
+        whole.env("NACRE_TEST_FULL", "1").args(["--", "--include-ignored"]);
     }
-    run(whole.args(["test", "--package", "nacre-tests"]))
+    run(&mut whole)
 }
 
 /// Format, lints and crate directions.

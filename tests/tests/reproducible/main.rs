@@ -59,11 +59,8 @@ fn image_for_qemu_x86_64_built_twice_with_a_warm_cache_is_the_same() {
 /// Everything is made twice: kernels, standard library, dependencies, programs; the second time as another
 /// user, where that is possible. Takes as long as four kernels: `cargo xtask test --full`.
 #[test]
+#[ignore = "takes as long as four kernels: `cargo xtask test --full` runs it"]
 fn image_built_twice_from_nothing_is_the_same() {
-    if std::env::var_os("NACRE_TEST_FULL").is_none() {
-        eprintln!("not built from nothing: `cargo xtask test --full` does that");
-        return;
-    }
     let folder = site::open_folder();
     let path = site::path_for_two_users();
     let in_path = |site: Site| match path {
