@@ -1,7 +1,5 @@
 //! One line on the console.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::clock;
@@ -11,15 +9,4 @@ pub(crate) fn log(text: &str) {
     let uptime = clock::uptime();
     let line = format!("[{:5}.{:03}] init: {text}\n", uptime.as_secs(), uptime.subsec_millis());
     let _ = std::io::stdout().write_all(line.as_bytes());
-}
-
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -39,7 +39,7 @@ fn main() {
     let ending = match start() {
         Ok(signals) => supervise(&signals),
         Err(error) => {
-            log(&format!("boot failed: {}", console::chain(&error)));
+            log(&format!("boot failed: {}", nacre_diag::CauseChain(&error)));
             // Long enough to be read on a console, short enough not to drain a battery.
             std::thread::sleep(Duration::from_secs(5));
             Ending::Reboot
@@ -70,12 +70,12 @@ fn start() -> Result<Signals, StartError> {
     }
     // The OS's own loopback; an app has another one, in its own namespace.
     if let Err(error) = nacre_sys::loopback::bring_up() {
-        log(&console::chain(&error));
+        log(&nacre_diag::CauseChain(&error).to_string());
     }
     // Without data there are no apps; the app manager still starts, to say so and to be asked.
     match data_partition::mount() {
         Ok(device) => log(&format!("data is {device}")),
-        Err(error) => log(&format!("no data partition: {}", console::chain(&error))),
+        Err(error) => log(&format!("no data partition: {}", nacre_diag::CauseChain(&error))),
     }
     Ok(Signals::block()?)
 }

@@ -41,13 +41,7 @@ fn read_spec() -> Result<LaunchSpec, Box<dyn Error>> {
 
 /// The error with its causes, in one line: it may quote what an app's maker wrote.
 fn line_of(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let line = nacre_diag::CauseChain(error).to_string();
     let mut line = line.replace(|character: char| character.is_control(), "?");
     line.push('\n');
     line

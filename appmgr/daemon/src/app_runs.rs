@@ -9,13 +9,13 @@ use nacre_appmgr_core::lifecycle::Event;
 use nacre_appmgr_core::log_intake::RATE;
 
 use crate::app_network::AppNetwork;
-use crate::cause_chain::CauseChain;
 use crate::clock;
 use crate::daemon::Daemon;
 use crate::event_loop::{EventLoop, Interest, Source};
 use crate::launch::launch;
 use crate::log_capture::{Capture, Captured, LAST_LINES};
 use crate::process::{Handover, Process};
+use nacre_diag::CauseChain;
 
 impl Daemon {
     /// Launches an app and waits for what becomes of it.

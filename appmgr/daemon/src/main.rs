@@ -8,7 +8,6 @@ mod app_network;
 mod app_requests;
 mod app_runs;
 mod app_socket;
-mod cause_chain;
 mod cgroup;
 mod channel_commands;
 mod clock;
@@ -37,9 +36,9 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use cause_chain::CauseChain;
 use daemon::Daemon;
 use log::Log;
+use nacre_diag::CauseChain;
 use paths::Paths;
 
 fn main() -> ExitCode {

@@ -16,12 +16,12 @@ use nacre_wire::message;
 use nacre_wire::net::Order;
 use nix::errno::Errno;
 
-use crate::cause_chain::CauseChain;
 use crate::clock;
 use crate::daemon::Daemon;
 use crate::event_loop::{EventLoop, Interest, Source};
 use crate::log_capture::{Captured, LAST_LINES};
 use crate::netd::{self, Netd, Received};
+use nacre_diag::CauseChain;
 
 /// Reports taken before the others get their turn.
 const AT_ONCE: usize = 16;

@@ -21,7 +21,6 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::app_network::{AppNetwork, MakeNetworkError};
 use crate::app_socket::{Connections, Listener};
-use crate::cause_chain::CauseChain;
 use crate::cgroup::{self, Cgroup, CgroupError};
 use crate::clock;
 use crate::daemon::Daemon;
@@ -39,6 +38,7 @@ use crate::paths::Paths;
 use crate::slot::{Installed, Slot};
 use crate::stats::StatsReader;
 use crate::uids::{Origin, UidTable};
+use nacre_diag::CauseChain;
 
 /// Why the app manager cannot begin its work.
 #[derive(Debug, thiserror::Error)]

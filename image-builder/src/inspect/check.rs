@@ -84,14 +84,7 @@ pub enum NoKey {
 
 /// An error with its causes, on one line.
 pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
+    nacre_diag::CauseChain(error).to_string()
 }
 
 /// An error of any kind.

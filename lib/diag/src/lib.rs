@@ -6,6 +6,7 @@
 //! [`Report::exit_code`].
 #![forbid(unsafe_code)]
 
+mod chain;
 mod clean;
 mod diagnostic;
 mod exit;
@@ -15,6 +16,7 @@ mod print;
 mod report;
 mod suggest;
 
+pub use chain::CauseChain;
 pub use diagnostic::{Diagnostic, Severity};
 pub use exit::ExitCode;
 pub use place::{Place, Spot};

@@ -4,8 +4,8 @@ use nacre_netd_core::{dhcp, dns, ntp};
 use nacre_wire::net::Report;
 
 use crate::appmgr::shortened;
-use crate::cause_chain::CauseChain;
 use crate::daemon::Daemon;
+use nacre_diag::CauseChain;
 
 impl Daemon {
     pub(crate) fn dhcp(&mut self, actions: Vec<dhcp::Action>) {

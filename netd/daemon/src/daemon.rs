@@ -9,7 +9,6 @@ use nix::errno::Errno;
 
 use crate::appmgr::{Appmgr, Received, shortened};
 use crate::apps::Apps;
-use crate::cause_chain::CauseChain;
 use crate::clock;
 use crate::confinement::Confined;
 use crate::event_loop::{EventLoop, Interest, Source};
@@ -18,6 +17,7 @@ use crate::resolver::Resolver;
 use crate::ruleset::{self, Filter};
 use crate::time::Time;
 use crate::uplink::Uplink;
+use nacre_diag::CauseChain;
 
 /// Orders taken before anything else has its turn.
 const ORDERS_AT_ONCE: usize = 16;

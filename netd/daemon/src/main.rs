@@ -8,7 +8,6 @@
 mod actions;
 mod appmgr;
 mod apps;
-mod cause_chain;
 mod clock;
 mod confinement;
 mod daemon;
@@ -28,8 +27,8 @@ use std::process::ExitCode;
 use nacre_sys::inherited;
 use nacre_wire::net::SOCKET_FD;
 
-use cause_chain::CauseChain;
 use daemon::Daemon;
+use nacre_diag::CauseChain;
 
 fn main() -> ExitCode {
     match work() {
