@@ -123,7 +123,7 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 fn resolver(network: Option<&Network>) -> Files {
     let mut files = Files::new();
     if network.is_some_and(Network::has_names) {
-        let router = std::net::Ipv4Addr::from(nacre_wire::net::ROUTER);
+        let router = std::net::Ipv4Addr::from(nacre_manifest::apps_network::ROUTER);
         files.insert(RESOLV_CONF.to_owned(), (false, format!("nameserver {router}\n").into_bytes()));
     }
     files

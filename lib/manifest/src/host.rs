@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::apps_network;
 use crate::device::Host;
 use crate::unit::Slip;
 
@@ -47,8 +48,7 @@ fn parse_address(text: &str) -> Result<Host, Slip> {
         [127, ..] => slip(text, "is a loopback address", LOOPBACK_HINT),
         [224..=239, ..] => slip(text, "is a multicast address", hint),
         [240..=255, ..] => slip(text, "is not the address of a machine", hint),
-        // `nacre_wire::net::ROUTER` and the apps.
-        [100, 115, 92, _] => slip(
+        octets if octets.starts_with(&apps_network::PREFIX) => slip(
             text,
             "is of the device's own apps (100.115.92.0 to 100.115.92.255)",
             "apps of one device talk through `apps:`",

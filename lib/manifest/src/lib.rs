@@ -5,6 +5,7 @@
 //!   (file). Every problem of a file is reported at once, with line and column.
 #![forbid(unsafe_code)]
 
+pub mod apps_network;
 pub mod arch;
 pub mod component;
 pub mod describe;

@@ -19,15 +19,6 @@ pub const MAX_TIME_SERVERS: usize = 4;
 /// Descriptor on which netd has its end of the socket pair.
 pub const SOCKET_FD: i32 = 3;
 
-/// The OS's address on the side of the apps: their router and their resolver. Like all of 100.115.92.0/24 it is
-/// out of the shared address space (RFC 6598), which no local network uses for its machines.
-pub const ROUTER: [u8; 4] = [100, 115, 92, 1];
-
-/// The address of an app, by its number.
-pub const fn app_address(app: u8) -> [u8; 4] {
-    [100, 115, 92, app.saturating_add(2)]
-}
-
 /// From appmgr to netd.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Order {
@@ -45,7 +36,7 @@ pub enum Order {
     /// socket that was opened in it. An app that has one gets it anew.
     #[n(1)]
     Join {
-        /// Number of the app, from 0: its address is [`app_address`].
+        /// Number of the app, from 0, which also makes its address (`apps_network` of nacre-manifest).
         #[n(0)]
         app: u8,
         /// Its short name, for messages.

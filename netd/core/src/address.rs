@@ -2,12 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-/// The apps' own network, a /24 of the shared address space (RFC 6598).
-pub const APP_NETWORK: [u8; 3] = [100, 115, 92];
+use nacre_manifest::apps_network;
 
 /// Whether the address is one of the apps' own network.
 pub fn is_app(address: Ipv4Addr) -> bool {
-    address.octets().starts_with(&APP_NETWORK)
+    address.octets().starts_with(&apps_network::PREFIX)
 }
 
 /// Whether a manifest may name the address: unicast, and not of the apps' own network. That leaves out 0/8, 127/8,

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use nacre_manifest::apps_network::{ROUTER, app_address};
 use nacre_manifest::device::Port;
 use nacre_netd_core::policy::Policy;
-use nacre_wire::net::{ROUTER, app_address};
 
 use crate::netlink::addresses::Address;
 use crate::netlink::links::Link;

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddrV4;
 
+use nacre_manifest::apps_network::{ROUTER, app_address};
 use nacre_netd_core::Millis;
 use nacre_netd_core::dns::{self, Event, QueryId};
-use nacre_wire::net::{ROUTER, app_address};
 
 use crate::apps::Apps;
 use crate::clock;

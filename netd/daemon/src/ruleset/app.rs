@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
+use nacre_manifest::apps_network::{ROUTER, app_address};
 use nacre_manifest::device::{Port, Protocol};
 use nacre_netd_core::dns::MAX_ELEMENTS;
 use nacre_netd_core::policy::{MAX_CONNECT, Policy};
-use nacre_wire::net::{ROUTER, app_address};
 
 use super::base::{FROM_APPS, LISTEN, QUESTIONS, SOURCES, TO_APPS, UPLINK_NAME};
 use super::change::{Change, Element, ElementValue, Field, Lifetime, Name, Set, Value, interface_key};

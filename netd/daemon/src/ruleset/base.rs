@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use nacre_manifest::apps_network::{self, ROUTER};
 use nacre_netd_core::policy::MAX_LISTEN;
 use nacre_wire::message::MAX_APPS;
-use nacre_wire::net::ROUTER;
 
 use super::change::{ChainKind, Change, Field, Hook, Lifetime, Place, Policy, Set, Value, interface_key};
 use super::expression::{
@@ -18,9 +18,6 @@ pub(crate) const UPLINK: &str = "eth0";
 pub(crate) const USER: u32 = 100;
 /// Links of apps.
 pub(crate) const APP_LINKS: &str = "app*";
-/// Where the apps are: the first three bytes of their addresses.
-const APP_NETWORK: [u8; 3] = [ROUTER[0], ROUTER[1], ROUTER[2]];
-
 /// Set of links and the addresses that packets from them may have.
 pub(super) const SOURCES: &str = "sources";
 /// Map from a link to the chain for what its app sends to others.
@@ -108,7 +105,7 @@ const BEGIN: &[Change] = &[
 const CHECK_SOURCES: &[Change] = &[
     chain("check-sources", ChainKind::Filter, Place::Prerouting, -300, Policy::Accept),
     rule!("check-sources", &[INPUT, is(APP_NAMES), NEXT_SOURCE, lacks(SOURCES), DROP]),
-    rule!("check-sources", &[INPUT, is(UPLINK_NAME), SOURCE_NETWORK, is(&APP_NETWORK), DROP]),
+    rule!("check-sources", &[INPUT, is(UPLINK_NAME), SOURCE_NETWORK, is(&apps_network::PREFIX), DROP]),
     // A question for a name needs no memory of it: an app that asks from ever new ports would take the places of
     // all connections, and nobody else could open one.
     rule!(
@@ -203,7 +200,7 @@ const REST: &[Change] = &[
     chain("from-device", ChainKind::Nat, Place::Postrouting, 100, Policy::Accept),
     rule!(
         "from-device",
-        &[OUTPUT, is(UPLINK_NAME), SOURCE_NETWORK, is(&APP_NETWORK), Expression::Masquerade]
+        &[OUTPUT, is(UPLINK_NAME), SOURCE_NETWORK, is(&apps_network::PREFIX), Expression::Masquerade]
     ),
 ];
 

@@ -17,7 +17,7 @@ pub(crate) const BRIEF: Duration = Duration::from_millis(1_500);
 
 /// The address of an app by its number.
 pub(crate) fn address_of(app: u8) -> Ipv4Addr {
-    Ipv4Addr::from(nacre_wire::net::app_address(app))
+    Ipv4Addr::from(nacre_manifest::apps_network::app_address(app))
 }
 
 pub(crate) fn connect(address: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
@@ -118,7 +118,10 @@ impl Servers {
             ("udp port of tcp", udp(address_of(0), 9_000, &self.udp_9000, b"other protocol")),
             ("icmp", app.inside(|| ping(PEER))),
             ("another app", tcp(address_of(1), 7_000)),
-            ("the device by its address inside", tcp(Ipv4Addr::from(nacre_wire::net::ROUTER), 22)),
+            (
+                "the device by its address inside",
+                tcp(Ipv4Addr::from(nacre_manifest::apps_network::ROUTER), 22),
+            ),
             ("the device by its address outside", tcp(crate::lab::DEVICE, 22)),
             ("broadcast", for_all([255; 4], b"broadcast")),
             ("broadcast to the street", for_all([10, 0, 2, 255], b"broadcast to the street")),

@@ -3,9 +3,9 @@
 use std::fs;
 use std::net::Ipv4Addr;
 
+use nacre_manifest::apps_network::app_address;
 use nacre_tests::image::{Board, Image, build, build_in};
 use nacre_tests::nacre::{judge, root};
-use nacre_wire::net::app_address;
 use tempfile::TempDir;
 
 use super::host::Host;
