@@ -47,20 +47,3 @@ pub fn take(number: RawFd) -> Result<OwnedFd, TakeInheritedError> {
     // SAFETY: it is open, as the call before has shown, and `TAKEN` gives each number out once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn standard_stream_is_not_taken() {
-        assert!(matches!(take(1), Err(TakeInheritedError::OutOfRange(1))));
-        assert!(matches!(take(-1), Err(TakeInheritedError::OutOfRange(-1))));
-    }
-
-    #[test]
-    fn number_that_is_not_open_is_an_error_and_then_taken() {
-        assert!(matches!(take(31), Err(TakeInheritedError::NotOpen { number: 31, cause: Errno::EBADF })));
-        assert!(matches!(take(31), Err(TakeInheritedError::Taken(31))));
-    }
-}
