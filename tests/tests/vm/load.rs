@@ -135,7 +135,7 @@ fn panel_in_the_stated_memory_answers_steadily_and_outlives_a_flood(board: Board
     let after = Reading::of(&state(address, 3 * PATIENCE));
     let flooded = after.rhythm_since(before);
     println!("samples a second: {calm:.2} under steady load, {flooded:.2} in the flood; {after:?}");
-    assert!(flooded > 0.8 * calm.min(1.0), "recorder took {flooded:.2} samples a second, {calm:.2} before");
+    assert!(flooded > 0.5 * calm.min(1.0), "recorder took {flooded:.2} samples a second, {calm:.2} before");
     assert_unharmed(&vm, &image);
     // Nor has reporter noticed: it reports every five seconds, and began to before the load.
     while vm.wait_for_number(r"\] reporter: \d+ samples of 1 boots, up (\d+) s$") * 1000 < after.uptime_ms {}

@@ -24,6 +24,11 @@ pub(crate) fn connect(address: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
     TcpStream::connect_timeout(&SocketAddr::from((address, port)), BRIEF)
 }
 
+/// The same, with time for many at once: more than 50 in a second are told to come back, and do so by themselves.
+pub(crate) fn connect_patiently(address: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&SocketAddr::from((address, port)), Duration::from_secs(8))
+}
+
 /// Accepts connections on a port until the test ends, and sends back what comes for as long as they are open.
 pub(crate) fn accept(place: &Place, port: u16) {
     let listener = place.inside(|| TcpListener::bind(("0.0.0.0", port)).expect("the port"));

@@ -35,20 +35,24 @@ fn listed_name_opens_what_it_resolves_to_for_its_time_only() {
     let appmgr = lab.start();
     let app = app_with(&lab, &appmgr, &["good.example"]);
     assert!(!reaches(&app, FAR), "nobody has asked yet");
-    assert_eq!(ask(&app, "good.example"), Some((0, vec![FAR])));
     let asked = Instant::now();
+    assert_eq!(ask(&app, "good.example"), Some((0, vec![FAR])));
     assert!(reaches(&app, FAR));
     assert!(!reaches(&app, PEER));
     let open = app.inside(|| connect(FAR, 9_000)).unwrap();
-    // The server's second is lengthened to ten.
-    std::thread::sleep(Duration::from_secs(8).saturating_sub(asked.elapsed()));
-    assert!(reaches(&app, FAR), "after {:?}", asked.elapsed());
-    // Asking again before the end gives new time.
-    assert_eq!(ask(&app, "good.example"), Some((0, vec![FAR])));
-    std::thread::sleep(Duration::from_secs(12).saturating_sub(asked.elapsed()));
-    assert!(reaches(&app, FAR), "after {:?}", asked.elapsed());
-    std::thread::sleep(Duration::from_secs(21).saturating_sub(asked.elapsed()));
-    assert!(!reaches(&app, FAR), "after {:?}", asked.elapsed());
+    // The server's second is lengthened to ten, and asking again before the end gives new time. What a slow machine
+    // tried later than that says nothing.
+    let mut answered = asked;
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_secs(6).saturating_sub(answered.elapsed()));
+        let reached = reaches(&app, FAR);
+        let after = answered.elapsed();
+        assert!(reached || after > Duration::from_secs(9), "after {after:?}");
+        answered = Instant::now();
+        assert_eq!(ask(&app, "good.example"), Some((0, vec![FAR])));
+    }
+    std::thread::sleep(Duration::from_secs(13));
+    assert!(!reaches(&app, FAR));
     // A connection that was made in time goes on.
     use std::io::{Read, Write};
     let mut open = open;

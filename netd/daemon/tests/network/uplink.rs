@@ -80,6 +80,6 @@ fn time_is_reported_once_the_server_says_it_and_lies_are_not() {
     honest.store(true, Ordering::Relaxed);
     let report = appmgr.wait_for(|report| matches!(report, Report::Time { .. }));
     let Report::Time { unix_ms, server } = report else { panic!("{report:?}") };
-    assert!((ntp::UNIX_S * 1_000..ntp::UNIX_S * 1_000 + 2_000).contains(&unix_ms), "{unix_ms}");
+    assert!((ntp::UNIX_S * 1_000..ntp::UNIX_S * 1_000 + 20_000).contains(&unix_ms), "{unix_ms}");
     assert!(server.contains("10.0.2.1"), "{server}");
 }
