@@ -29,14 +29,15 @@ pub(crate) const NETD_PATH: &str = "/sbin/netd";
 /// Where netd finds the filter of its own system calls.
 const NETD_FILTER: &str = "/etc/nacre/netd.bpf";
 
-/// What only programs without switches say: the launcher (`LayersError::NotSwitchable` in the sandbox) and netd
-/// (`SwitchOffError`).
-const REFUSALS: [(&str, &str); 2] = [
+/// What only programs without switches say: the app manager (`LoadImageError::NotSwitchable`), the launcher
+/// (`LayersError::NotSwitchable` in the sandbox) and netd (`SwitchOffError`).
+const REFUSALS: [(&str, &str); 3] = [
+    ("/sbin/appmgr", "this app manager cannot switch layers off"),
     ("/sbin/sandbox", "this launcher cannot switch layers off"),
     (NETD_PATH, "this netd cannot switch the packet filter off"),
 ];
 
-/// Whether launcher and netd have code that switches layers off.
+/// Whether app manager, launcher and netd have code that switches layers off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerSwitches {
     /// What ships: no such code.
@@ -67,7 +68,7 @@ pub fn build(
     let mut programs = PROGRAMS.to_vec();
     let mut features = match switches {
         LayerSwitches::Absent => Vec::new(),
-        LayerSwitches::Present => vec!["nacre-sandbox/layer-switches"],
+        LayerSwitches::Present => vec!["appmgr/layer-switches", "nacre-sandbox/layer-switches"],
     };
     if network == NetworkOfApps::Present {
         programs.push(NETD);
@@ -94,7 +95,7 @@ pub fn build(
             })?;
             let content = std::fs::read(program)
                 .or_fail(Exit::Internal, || format!("can't read `{}`", program.display()))?;
-            elf::check(&content, toolchain.architecture.elf)
+            elf::check(&content, toolchain.architecture.elf, elf::CodeMemory::Guarded)
                 .or_fail(Exit::Internal, || format!("`{name}` can't run on the board"))?;
             Ok(RootFile { path, mode: 0o755, content })
         })

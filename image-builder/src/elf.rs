@@ -40,6 +40,22 @@ pub struct ElfKind {
     pub wide: bool,
 }
 
+/// Whether a program may ask for memory that is writable and executable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeMemory {
+    /// It may not.
+    Guarded,
+    /// Its manifest says so.
+    WritableExecutable,
+}
+
+impl CodeMemory {
+    /// As `memory.writable-executable` says.
+    pub fn of(writable_executable: bool) -> Self {
+        if writable_executable { Self::WritableExecutable } else { Self::Guarded }
+    }
+}
+
 const ET_EXEC: u64 = 2;
 const ET_DYN: u64 = 3;
 const PT_LOAD: u64 = 1;
@@ -66,11 +82,12 @@ impl Reader<'_> {
     }
 }
 
-/// Checks that `bytes` are a static executable of this kind, without memory that is writable and executable.
+/// Checks that `bytes` are a static executable of this kind, without memory that is writable and executable, unless it
+/// may have that.
 ///
 /// A program without `PT_GNU_STACK` counts as one that wants an executable stack: Linux then makes every
 /// readable page of it executable (`READ_IMPLIES_EXEC`), and no seccomp filter sees that.
-pub fn check(bytes: &[u8], wanted: ElfKind) -> Result<(), CheckElfError> {
+pub fn check(bytes: &[u8], wanted: ElfKind, memory: CodeMemory) -> Result<(), CheckElfError> {
     let ident = bytes.get(..16).ok_or(CheckElfError::NotElf)?;
     let [0x7f, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2), ..] = *ident else {
         return Err(CheckElfError::NotElf);
@@ -118,6 +135,7 @@ pub fn check(bytes: &[u8], wanted: ElfKind) -> Result<(), CheckElfError> {
         let flags = header.number(at.saturating_add(if wide { 4 } else { 24 }), 4)?;
         match header.number(at, 4)? {
             PT_INTERP => return Err(CheckElfError::NotStatic { interpreter: text(bytes, offset, size) }),
+            PT_LOAD | PT_GNU_STACK if memory == CodeMemory::WritableExecutable => {}
             PT_LOAD if flags & PF_WX == PF_WX => {
                 return Err(CheckElfError::WritableExecutable("a segment that is writable and executable"));
             }
@@ -128,7 +146,7 @@ pub fn check(bytes: &[u8], wanted: ElfKind) -> Result<(), CheckElfError> {
             _ => {}
         }
     }
-    if stack_is_stated {
+    if stack_is_stated || memory == CodeMemory::WritableExecutable {
         Ok(())
     } else {
         Err(CheckElfError::WritableExecutable("no header that says its stack is not executable"))
@@ -148,6 +166,10 @@ mod tests {
     use super::*;
 
     const ARM: ElfKind = ElfKind { name: "armv7", machine: 40, wide: false };
+    fn check(bytes: &[u8], wanted: ElfKind) -> Result<(), CheckElfError> {
+        super::check(bytes, wanted, CodeMemory::Guarded)
+    }
+
     const X86: ElfKind = ElfKind { name: "x86_64", machine: 62, wide: true };
 
     /// A 32-bit little-endian ELF with a program header of the given type, one for the stack, and a text.
@@ -202,6 +224,8 @@ mod tests {
                 matches!(refused, Err(CheckElfError::WritableExecutable(_))),
                 "{segments:?}: {refused:?}"
             );
+            let granted = super::check(&elf32_with(40, 2, segments), ARM, CodeMemory::WritableExecutable);
+            assert_eq!(granted, Ok(()), "{segments:?}");
         }
     }
 

@@ -20,6 +20,14 @@ const INTERRUPTED: i32 = 130;
 /// What to remove. A signal handler has no arguments, so it is here.
 static UNFINISHED: Mutex<Option<Unfinished>> = Mutex::new(None);
 
+/// What is done first when this process is ended.
+static FIRST: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
+/// Has something done first when an interrupt ends this process: what runs beside a build is ended by it.
+pub(crate) fn at_end(first: impl FnOnce() + Send + 'static) {
+    *FIRST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(first));
+}
+
 /// Whether this process is being ended.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -122,6 +130,9 @@ impl Drop for Children {
 
 fn end() -> ! {
     ENDING.store(true, Ordering::SeqCst);
+    if let Some(first) = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        first();
+    }
     // The lock is kept: no child is waited for from here on, so the group's number stays its own.
     let children = CHILDREN.lock();
     for group in children.as_deref().into_iter().flatten() {

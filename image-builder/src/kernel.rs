@@ -1,10 +1,13 @@
 //! The kernel of a board: its request to `nacre-kernel-config`, and the built image.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nacre_diag::{Diagnostic, Report};
-use nacre_kernel_config::{BuiltKernel, Fragments, HardeningLists, KernelRequest, Progress, Source};
+use nacre_kernel_config::{
+    BuiltKernel, Fragments, HardeningLists, KernelRequest, LoadFragmentsError, Progress, Source,
+};
 use nacre_manifest::board::Board;
+use nacre_manifest::image::KernelChoice;
 
 use crate::cache::Cache;
 use crate::failure::{Exit, Failure, OrFail};
@@ -29,12 +32,23 @@ pub fn hardening_lists(board: &Board, workspace: &Workspace) -> HardeningLists {
     }
 }
 
-/// What kernel a board wants.
-pub fn request(board: &Board, workspace: &Workspace) -> Result<KernelRequest, Failure> {
+/// Where the checkout says what the control kernel has beside, or instead of, the board's.
+const CONTROL: &str = "kernel-config/control";
+
+/// The board's kernel, or the control kernel of its machine.
+pub fn request(board: &Board, choice: KernelChoice, workspace: &Workspace) -> Result<KernelRequest, Failure> {
+    let control = workspace.root().join(CONTROL);
     let mut problems = Report::new();
     let mut paths = Vec::new();
     for fragment in &board.kernel.fragments {
         match fragment.path.canonicalize() {
+            Ok(path) if is_below(&path, &control) => {
+                let what = format!("`{}` is the control kernel's", fragment.path.display());
+                let hint = "a board has none of it; an image for tests asks for that kernel: \
+                            `testing: { kernel: control }`";
+                problems
+                    .push(Diagnostic::error(Exit::Refused, what).at(fragment.place.clone()).with_hint(hint));
+            }
             Ok(path) => paths.push(shortest(path)),
             Err(error) => {
                 let what = format!("no kernel fragment `{}`", fragment.path.display());
@@ -46,13 +60,26 @@ pub fn request(board: &Board, workspace: &Workspace) -> Result<KernelRequest, Fa
     }
     let paths = problems.or(paths)?;
     let architecture = Architecture::of(board.arch);
+    let load = |paths: &[PathBuf]| Fragments::load(paths).map_err(|e| Report::from(&e));
+    let mut fragments = load(&paths)?;
+    if choice == KernelChoice::Control {
+        let files =
+            ["all", architecture.kernel.name()].map(|name| shortest(control.join(format!("{name}.config"))));
+        fragments = fragments
+            .replaced_by(load(&files)?)
+            .map_err(|lines| Report::from(&LoadFragmentsError::Lines(lines)))?;
+    }
     Ok(KernelRequest {
         arch: architecture.kernel,
         cross: architecture.kernel_cross.to_owned(),
         image_target: board.kernel.image.clone(),
-        fragments: Fragments::load(&paths).map_err(|e| Report::from(&e))?,
+        fragments,
         source: Source::from_lock(&lock_file(workspace)).map_err(|e| Report::from(&e))?,
     })
+}
+
+fn is_below(path: &Path, folder: &Path) -> bool {
+    folder.canonicalize().is_ok_and(|folder| path.starts_with(folder))
 }
 
 /// The path as messages name it: relative where it is below the current folder.

@@ -26,6 +26,8 @@ pub struct Terminal {
     pub stderr_color: bool,
     /// Whether stderr is a terminal: progress bars are drawn only then.
     pub interactive: bool,
+    /// Whether only errors are told: what is done is a step of something larger.
+    pub quiet: bool,
 }
 
 impl Terminal {
@@ -42,11 +44,20 @@ impl Terminal {
             stdout_color: wanted(std::io::stdout().is_terminal()),
             stderr_color: wanted(interactive),
             interactive,
+            quiet: false,
         }
+    }
+
+    /// The same for steps of something larger, which tell errors only.
+    pub fn quietly(self) -> Self {
+        Self { quiet: true, ..self }
     }
 
     /// Says something worth knowing, on stderr.
     pub fn notice(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
         if self.stderr_color {
             eprintln!("\x1b[1;36mnotice:\x1b[0m {text}");
         } else {
@@ -56,7 +67,9 @@ impl Terminal {
 
     /// Says something that the reader should act on, on stderr.
     pub fn warning(&self, text: &str) {
-        self.print(&Diagnostic::warning(text).into());
+        if !self.quiet {
+            self.print(&Diagnostic::warning(text).into());
+        }
     }
 
     /// Prints findings on stderr.

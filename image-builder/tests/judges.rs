@@ -64,7 +64,7 @@ fn make() -> Made {
         ("packages/org.nacre.x/app.img".to_owned(), Entry::File(0o644, at("package"))),
     ];
     let uuid = guid::derive("bench", "judged", "data-filesystem");
-    let mut data = data_image::make(layout.data_bytes, &uuid, &content, folder.path()).unwrap();
+    let mut data = data_image::make(layout.data_bytes, 0, &uuid, &content, folder.path()).unwrap();
     disk::write(&at("disk.img"), &layout, "bench", "judged", &bytes, &data).unwrap();
     data.rewind().unwrap();
     std::io::copy(&mut data, &mut fs::File::create(at("data.img")).unwrap()).unwrap();

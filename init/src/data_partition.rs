@@ -1,14 +1,16 @@
 //! The one writable filesystem: found by the name of its partition, mounted on `/data`.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
+use nacre_sys::file::{names, read_text};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount as mount_call};
 
 /// Name of the partition in the GPT.
 const PARTITION: &str = "data";
+/// Longest `uevent` of a partition that is read, in bytes; it has five short lines.
+const UEVENT_BYTES: u64 = 1024;
 
 /// Why there is no `/data`.
 #[derive(Debug, thiserror::Error)]
@@ -43,14 +45,13 @@ pub(crate) fn mount() -> Result<String, MountDataError> {
 /// The name of the block device whose `uevent` names the partition.
 fn find(class: &Path) -> Result<String, MountDataError> {
     let mut found: Option<String> = None;
-    for entry in fs::read_dir(class).map_err(MountDataError::List)? {
-        let entry = entry.map_err(MountDataError::List)?;
+    for name in names(class).map_err(MountDataError::List)? {
+        let name = name.to_string_lossy().into_owned();
         // A device that vanishes between the listing and the reading is not ours.
-        let Ok(uevent) = fs::read_to_string(entry.path().join("uevent")) else { continue };
+        let Ok(uevent) = read_text(&class.join(&name).join("uevent"), UEVENT_BYTES) else { continue };
         if !uevent.lines().any(|line| line.strip_prefix("PARTNAME=") == Some(PARTITION)) {
             continue;
         }
-        let name = entry.file_name().to_string_lossy().into_owned();
         match found {
             None => found = Some(name),
             // Never guess: the wrong one may belong to an attacker's second disk.
@@ -62,6 +63,8 @@ fn find(class: &Path) -> Result<String, MountDataError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn class(devices: &[(&str, &str)]) -> std::path::PathBuf {

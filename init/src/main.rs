@@ -24,8 +24,11 @@ mod signals;
 mod supervisor;
 mod sysctl;
 
-use std::process::Command;
+use std::ffi::CStr;
+use std::os::fd::AsFd;
 use std::time::Duration;
+
+use nacre_sys::spawn::{PidNamespace, SpawnError, SpawnRequest, spawn};
 
 use console::log;
 use power::Ending;
@@ -33,7 +36,7 @@ use signals::{Signals, Wake};
 use supervisor::{Action, Event, Supervisor};
 
 /// The app manager, on the verified root filesystem.
-const APP_MANAGER: &str = "/sbin/appmgr";
+const APP_MANAGER: &CStr = c"/sbin/appmgr";
 
 fn main() {
     let ending = match start() {
@@ -99,13 +102,27 @@ fn supervise(signals: &Signals) -> Ending {
     }
 }
 
+/// It gets the console and no environment; its end is seen by [`signals::reap`].
+fn start_app_manager() -> Result<u32, SpawnError> {
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let spawned = spawn(&SpawnRequest {
+        program: APP_MANAGER,
+        argv: &[APP_MANAGER],
+        env: &[],
+        fds: &[stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        pid_namespace: PidNamespace::Inherited,
+        cgroup: None,
+    })?;
+    Ok(spawned.pid.as_raw().unsigned_abs())
+}
+
 /// Does one thing that the supervisor decided; what came of it, if that is news.
 fn perform(action: Action) -> Option<Event> {
     match action {
-        Action::Spawn => Some(match Command::new(APP_MANAGER).env_clear().spawn() {
-            Ok(child) => Event::Spawned { pid: child.id() },
+        Action::Spawn => Some(match start_app_manager() {
+            Ok(pid) => Event::Spawned { pid },
             Err(error) => {
-                log(&format!("start {APP_MANAGER}: {error}"));
+                log(&format!("start the app manager: {}", nacre_diag::CauseChain(&error)));
                 Event::SpawnFailed
             }
         }),

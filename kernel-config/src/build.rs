@@ -1,5 +1,6 @@
 //! Building the kernel, once per content.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,9 @@ use crate::source::{ResolveSourceError, UnpackSourceError, unpack};
 /// Files that a kernel of this size takes, until a build has counted them.
 const USUAL_STEPS: u64 = 1420;
 
+/// Where the modules lie beside an image.
+const MODULES: &str = "modules";
+
 /// A kernel in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltKernel {
@@ -25,6 +29,8 @@ pub struct BuiltKernel {
     pub config: PathBuf,
     /// Addresses of its symbols, to read a crash with.
     pub system_map: PathBuf,
+    /// Its modules (`*.ko`), by name; none but on the control kernel.
+    pub modules: Vec<PathBuf>,
     /// What `uname -r` says on it.
     pub release: String,
     /// Names the content: source, options, compiler.
@@ -46,6 +52,8 @@ struct Record {
     linker: String,
     image_bytes: u64,
     image_sha256: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    module_sha256: BTreeMap<String, String>,
 }
 
 /// Why there is no kernel.
@@ -145,11 +153,14 @@ impl KernelRequest {
         std::fs::create_dir(&result).map_err(keep(&result))?;
         std::fs::copy(&configured.path, objects.join(".config")).map_err(keep(&objects))?;
 
-        let count = root.memo(&format!("steps-{}", self.arch.name()));
+        let modules = self.fragments.have_modules();
+        let count =
+            root.memo(&format!("steps-{}{}", self.arch.name(), if modules { "-modules" } else { "" }));
         let usual = std::fs::read_to_string(&count).ok().and_then(|text| text.trim().parse().ok());
         let mut task = progress.task("building the kernel", Some(usual.unwrap_or(USUAL_STEPS)));
         let make = Make { source: &source, objects: &objects, arch: self.arch, cross: &self.cross, progress };
-        make.image(&self.image_target, &mut task).map_err(|source| {
+        let made = make.image(&self.image_target, &mut task);
+        made.and_then(|()| if modules { make.modules() } else { Ok(()) }).map_err(|source| {
             let log = match &source {
                 RunMakeError::Failed { said, .. } => {
                     let log = root.failure_log(&configured.key);
@@ -178,6 +189,17 @@ impl KernelRequest {
         ] {
             std::fs::copy(&from, result.join(name)).map_err(keep(&from))?;
         }
+        let mut module_sha256 = BTreeMap::new();
+        if modules {
+            let kept = result.join(MODULES);
+            std::fs::create_dir(&kept).map_err(keep(&kept))?;
+            for from in made_modules(&objects).map_err(keep(&objects))? {
+                let Some(name) = from.file_name() else { continue };
+                std::fs::copy(&from, kept.join(name)).map_err(keep(&from))?;
+                let hash = file_sha256(&from).map_err(keep(&from))?;
+                module_sha256.insert(name.to_string_lossy().into_owned(), hash);
+            }
+        }
         let release = objects.join("include/config/kernel.release");
         let image = result.join("image");
         let record = Record {
@@ -189,6 +211,7 @@ impl KernelRequest {
             linker: self.tool_version("ld")?,
             image_bytes: std::fs::metadata(&image).map_err(keep(&image))?.len(),
             image_sha256: file_sha256(&image).map_err(keep(&image))?,
+            module_sha256,
         };
         let json = serde_json::to_vec_pretty(&record).map_err(io::Error::from).map_err(keep(&result))?;
         root.write(&result.join("build.json"), &json).map_err(keep(&result))
@@ -209,8 +232,14 @@ impl KernelRequest {
         let place = root.built(key);
         let image = place.join("image");
         let record: Record = serde_json::from_slice(&std::fs::read(place.join("build.json")).ok()?).ok()?;
-        (file_sha256(&image).ok()? == record.image_sha256).then(|| BuiltKernel {
+        let modules: Vec<PathBuf> =
+            record.module_sha256.keys().map(|name| place.join(MODULES).join(name)).collect();
+        let mut hashes = modules.iter().zip(record.module_sha256.values());
+        let whole = file_sha256(&image).ok()? == record.image_sha256
+            && hashes.all(|(file, hash)| file_sha256(file).is_ok_and(|found| found == *hash));
+        whole.then(|| BuiltKernel {
             image,
+            modules,
             config: place.join("config"),
             system_map: place.join("System.map"),
             release: record.release,
@@ -219,4 +248,10 @@ impl KernelRequest {
             warning: None,
         })
     }
+}
+
+/// The modules that make lists in `modules.order`, which has their object files.
+fn made_modules(objects: &Path) -> io::Result<Vec<PathBuf>> {
+    let order = std::fs::read_to_string(objects.join("modules.order"))?;
+    Ok(order.lines().map(|line| objects.join(line).with_extension("ko")).collect())
 }

@@ -85,6 +85,23 @@ impl fmt::Display for WrongLine {
     }
 }
 
+impl WrongLine {
+    fn at(asked: &Asked, column: usize, what: String, hint: &str) -> Self {
+        let text = format!("CONFIG_{}={}", asked.symbol, asked.value);
+        Self { file: asked.file.clone(), line: asked.line, column, text, what, hint: hint.to_owned() }
+    }
+
+    fn no_modules(asked: &Asked) -> Self {
+        let column = "CONFIG_=m".len() + asked.symbol.len();
+        let what = format!("`m` is not a value for CONFIG_{}", asked.symbol);
+        Self::at(asked, column, what, "there are no modules: everything is y or n")
+    }
+
+    fn same_again(first: &Asked, second: &Asked) -> Self {
+        Self::at(second, 1, twice(first, second), "remove the line: it changes nothing")
+    }
+}
+
 impl Fragments {
     /// Reads fragments in the given order.
     ///
@@ -154,7 +171,37 @@ impl Fragments {
                 }
             }
         }
+        if seen.get("MODULES").and_then(|at| options.get(*at)).is_none_or(|asked| asked.value != Value::Yes) {
+            wrong.extend(
+                options.iter().filter(|asked| asked.value == Value::Module).map(WrongLine::no_modules),
+            );
+        }
         if wrong.is_empty() { Ok(Self { options }) } else { Err(wrong) }
+    }
+
+    /// These options with those of `others` instead of, or beside, them: another kernel for the same machine.
+    ///
+    /// # Errors
+    /// The lines of `others` that change nothing, each with the line that asks for the same.
+    pub fn replaced_by(mut self, others: Self) -> Result<Self, Vec<WrongLine>> {
+        let same = |asked: &&Asked| self.get(&asked.symbol).is_some_and(|first| first.value == asked.value);
+        let wrong: Vec<WrongLine> = others
+            .options
+            .iter()
+            .filter(same)
+            .filter_map(|asked| Some(WrongLine::same_again(self.get(&asked.symbol)?, asked)))
+            .collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        self.options.retain(|asked| others.get(&asked.symbol).is_none());
+        self.options.extend(others.options);
+        Ok(self)
+    }
+
+    /// Whether anything is to be made as a module.
+    pub fn have_modules(&self) -> bool {
+        self.options.iter().any(|asked| asked.value == Value::Module)
     }
 
     /// All options in the order of the files.
@@ -302,6 +349,28 @@ mod tests {
             let two = format!("# Head.\n\n# Why not.\nCONFIG_A={second}\n");
             assert_eq!(parse(&[("one", &one), ("two", &two)]), Err(vec![message.to_owned()]));
         }
+    }
+
+    #[test]
+    fn fragments_ask_for_a_module_only_beside_modules() {
+        let module = "# Why.\nCONFIG_A=m\n";
+        let parts = parse(&[("f", module), ("g", "# Why.\nCONFIG_MODULES=y\n")]);
+        let fragments = parts.unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        assert!(fragments.have_modules());
+        assert_eq!(fragments.merged(), "CONFIG_A=m\nCONFIG_MODULES=y\n");
+        assert!(parse(&[("f", module), ("g", "# Why.\nCONFIG_MODULES=n\n")]).is_err());
+    }
+
+    #[test]
+    fn fragments_are_replaced_option_by_option() {
+        let read = |text: &str| parse(&[("f", text)]).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        let board = read("# Why.\nCONFIG_A=n\n# Why.\nCONFIG_B=y\n");
+        let control = read("# Attack.\nCONFIG_A=y\n# Attack.\nCONFIG_C=y\n");
+        let both = board.clone().replaced_by(control).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        assert_eq!(both.merged(), "CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\n");
+        let wrong = board.replaced_by(read("# Attack.\nCONFIG_B=y\n")).map_err(|wrong| wrong[0].to_string());
+        let message = "CONFIG_B=y is asked for a second time: it is y in f:4 (f:2:1)";
+        assert_eq!(wrong.map(|_| ()), Err(message.to_owned()));
     }
 
     #[test]

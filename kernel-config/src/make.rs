@@ -109,6 +109,11 @@ impl Make<'_> {
         self.run(target, &[format!("-j{cores}").into()], Some(task))
     }
 
+    /// Makes what is asked for as a module; the image must be there.
+    pub(crate) fn modules(&self) -> Result<(), RunMakeError> {
+        self.run("modules", &[], None)
+    }
+
     fn command(&self) -> Command {
         let mut make = Command::new("make");
         // Nothing of the caller's environment but the path reaches the build: CFLAGS, MAKEFLAGS, LLVM or

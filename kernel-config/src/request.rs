@@ -156,6 +156,15 @@ impl KernelRequest {
         })
     }
 
+    /// The source, unpacked in the cache: where the kernel's own tests and headers are. Nobody may write to it.
+    ///
+    /// # Errors
+    /// The source is not there or not the right one, or can't be unpacked.
+    pub fn source_tree(&self, cache: &Path, progress: &Progress) -> Result<PathBuf, CheckKernelError> {
+        let source = self.source.resolve(cache)?;
+        Ok(unpack(&source, &KernelCache::new(cache), progress)?)
+    }
+
     /// Explains a symbol (with or without `CONFIG_`) on the final configuration, whether or not that is
     /// as asked.
     ///

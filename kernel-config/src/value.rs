@@ -11,7 +11,7 @@ pub enum Value {
     Yes,
     /// `n`, which a `.config` says by `is not set` or not at all.
     No,
-    /// `m`; a fragment can't ask for it, since there are no modules.
+    /// `m`: a module beside the image. Only fragments that ask for `MODULES=y` may ask for one.
     Module,
     /// A number as it was written, decimal or `0x`.
     Number(String),
@@ -22,7 +22,6 @@ pub enum Value {
 /// Why a text is not a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueProblem {
-    Module,
     Trailing,
     Unclosed,
     Other,
@@ -31,7 +30,6 @@ pub(crate) enum ValueProblem {
 impl ValueProblem {
     pub(crate) fn hint(self) -> &'static str {
         match self {
-            Self::Module => "there are no modules: everything is y or n",
             Self::Trailing => "nothing may follow the value; the reason stands in a comment above",
             Self::Unclosed => "a text is closed by a quote",
             Self::Other => "a value is y, n, a decimal or 0x number, or a text in quotes",
@@ -43,7 +41,6 @@ impl Value {
     /// Parses the value in a line of a fragment.
     pub(crate) fn parse(text: &str) -> Result<Self, ValueProblem> {
         match Self::from_config(text.trim_end()) {
-            Some(Self::Module) => Err(ValueProblem::Module),
             Some(value) => Ok(value),
             None if text.starts_with('"') && !text.trim_end().get(1..).unwrap_or("").contains('"') => {
                 Err(ValueProblem::Unclosed)

@@ -31,7 +31,8 @@ pub(crate) fn restrict(files: &[FileRule], ports: &[PortRule]) -> Result<(), Box
         };
         ruleset = ruleset.add_rule(NetPort::new(rule.port, access))?;
     }
-    match ruleset.restrict_self()?.ruleset {
+    // `no_new_privs` is a step of its own, before this one.
+    match ruleset.no_new_privs(false).restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),
         RulesetStatus::PartiallyEnforced => Err("the kernel enforces only a part of it".into()),
         RulesetStatus::NotEnforced => Err("the kernel does not enforce it".into()),

@@ -25,6 +25,8 @@ pub enum Layer {
     Descriptors,
     /// The seccomp filter.
     Seccomp,
+    /// No memory becomes executable after it could be written.
+    Memory,
 }
 
 impl Layer {
@@ -41,6 +43,7 @@ impl Layer {
             Self::Rlimits => "rlimits",
             Self::Descriptors => "descriptors",
             Self::Seccomp => "seccomp",
+            Self::Memory => "memory",
         }
     }
 }
@@ -69,9 +72,9 @@ impl Layers {
     }
 }
 
-/// The one layer around an app that another program makes: netd.
+/// The layers around an app that others make: netd, and the app manager.
 #[cfg(feature = "layer-switches")]
-const PACKET_FILTER: &str = "packet-filter";
+const MADE_ELSEWHERE: [&str; 3] = ["packet-filter", "cgroup", "quota"];
 
 /// Which layers are on.
 #[cfg(feature = "layer-switches")]
@@ -82,7 +85,7 @@ pub(crate) struct Layers {
 
 #[cfg(feature = "layer-switches")]
 impl Layers {
-    const ALL: [Layer; 10] = [
+    const ALL: [Layer; 11] = [
         Layer::Namespaces,
         Layer::Pivot,
         Layer::Uid,
@@ -93,6 +96,7 @@ impl Layers {
         Layer::Rlimits,
         Layer::Descriptors,
         Layer::Seccomp,
+        Layer::Memory,
     ];
 
     /// All but those named; `all` names every one.
@@ -104,13 +108,8 @@ impl Layers {
             let found = Self::ALL.into_iter().find(|layer| layer.name() == name);
             found.ok_or_else(|| LayersError::Unknown(name.clone()))
         };
-        let own = off.iter().filter(|name| *name != PACKET_FILTER);
-        let layers = Self { off: own.map(layer_of).collect::<Result<_, _>>()? };
-        // The kernel takes a filter or a Landlock domain from an unprivileged process only with it.
-        if !layers.has(Layer::NoNewPrivs) && (layers.has(Layer::Landlock) || layers.has(Layer::Seccomp)) {
-            return Err(LayersError::NeedsNoNewPrivs);
-        }
-        Ok(layers)
+        let own = off.iter().filter(|name| !MADE_ELSEWHERE.contains(&name.as_str()));
+        Ok(Self { off: own.map(layer_of).collect::<Result<_, _>>()? })
     }
 
     pub(crate) fn has(&self, layer: Layer) -> bool {
@@ -129,8 +128,4 @@ pub enum LayersError {
     #[cfg(feature = "layer-switches")]
     #[error("there is no layer `{0}`")]
     Unknown(String),
-    /// Landlock and seccomp stand on it.
-    #[cfg(feature = "layer-switches")]
-    #[error("`no-new-privs` can only be off together with `landlock` and `seccomp`")]
-    NeedsNoNewPrivs,
 }

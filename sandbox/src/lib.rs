@@ -9,7 +9,7 @@
 //! 3. [`Sealed::execute`]: the app.
 //!
 //! Each consumes the one before it, so that the order is a fact of the types. A step that fails is named
-//! in one line on descriptor [`REPORT_FD`], and nothing is executed.
+//! in one line on descriptor [`REPORT_FD`], and nothing is executed. Nor is it if nobody takes the filter's listener.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -36,8 +36,13 @@ pub use step::Step;
 
 /// Descriptor of the file that holds the encoded [`LaunchSpec`].
 pub const SPEC_FD: i32 = 3;
-/// Descriptor of the pipe for one line of text when a step fails. It closes when the app is executed.
+/// Descriptor of the socket (unix, of packets) that appmgr listens at: the filter's listener comes over it in a packet
+/// of [`LISTENER_PACKET`]; or one line of text when a step fails. It closes when the app is executed.
 pub const REPORT_FD: i32 = 4;
+/// What the packet says that brings the listener of the app's filter (seccomp_unotify(2)).
+pub const LISTENER_PACKET: &[u8] = &[0];
+/// Longest line of text that tells of a step that failed, in bytes.
+pub const MAX_REPORT_BYTES: usize = 512;
 /// Descriptor of the app's network namespace, if it has a network ([`LaunchSpec::network`]).
 pub const NETWORK_FD: i32 = 5;
 /// The app's uid and gid inside its user namespace.

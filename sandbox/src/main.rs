@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
-use nacre_sandbox::{LaunchSpec, MAX_SPEC_BYTES, NETWORK_FD, Plan, REPORT_FD, SPEC_FD};
+use nacre_sandbox::{LaunchSpec, MAX_REPORT_BYTES, MAX_SPEC_BYTES, NETWORK_FD, Plan, REPORT_FD, SPEC_FD};
 use nacre_sys::inherited;
 
 fn main() -> ExitCode {
@@ -15,18 +16,18 @@ fn main() -> ExitCode {
         // Nobody listens: it was not started by appmgr.
         return ExitCode::from(2);
     };
-    let Err(error) = launch();
+    let Err(error) = launch(report.as_fd());
     // If even this fails, appmgr still sees the exit code.
     let _ = File::from(report).write_all(line_of(&*error).as_bytes());
     ExitCode::from(1)
 }
 
-fn launch() -> Result<Infallible, Box<dyn Error>> {
+fn launch(report: BorrowedFd<'_>) -> Result<Infallible, Box<dyn Error>> {
     // Before anything is opened here: the number could become that of another descriptor. Whether it has to be
     // there, the description says.
     let network = inherited::take(NETWORK_FD).ok();
     let spec = read_spec()?;
-    Ok(Plan::new(&spec)?.prepare(network)?.seal()?.execute()?)
+    Ok(Plan::new(&spec)?.prepare(network)?.seal(report)?.execute()?)
 }
 
 fn read_spec() -> Result<LaunchSpec, Box<dyn Error>> {
@@ -43,6 +44,11 @@ fn read_spec() -> Result<LaunchSpec, Box<dyn Error>> {
 fn line_of(error: &(dyn Error + 'static)) -> String {
     let line = nacre_diag::CauseChain(error).to_string();
     let mut line = line.replace(|character: char| character.is_control(), "?");
+    let mut end = line.len().min(MAX_REPORT_BYTES - 1);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    line.truncate(end);
     line.push('\n');
     line
 }

@@ -1,9 +1,9 @@
 //! Mounts of the app's tree, and `pivot_root(2)` onto it.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 
+use nacre_sys::file::{Kind, status};
 use nix::mount::{MntFlags, MsFlags, mount as mount_fs, umount2};
 use nix::unistd::{chdir, pivot_root};
 
@@ -51,13 +51,13 @@ fn flags_of(mount: &Mount) -> MsFlags {
 /// image cannot change between this look and the mount, because it is mounted read-only.
 fn require_mount_point(mount: &Mount) -> Result<(), Box<dyn Error>> {
     let target = Path::new(&mount.target);
-    let kind = fs::symlink_metadata(target)?.file_type();
+    let kind = status(target)?.kind;
     let fits = match mount.source {
         Source::File(_) => {
             let folder = target.parent().unwrap_or(target);
-            kind.is_file() && fs::symlink_metadata(folder)?.is_dir()
+            kind == Kind::File && status(folder)?.kind == Kind::Folder
         }
-        _ => kind.is_dir(),
+        _ => kind == Kind::Folder,
     };
     if fits { Ok(()) } else { Err("the place for it in the image is neither a folder nor a file".into()) }
 }

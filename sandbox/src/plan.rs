@@ -8,7 +8,7 @@ use crate::layer::{Layer, Layers, LayersError};
 use crate::sealed::Program;
 use crate::spec::LaunchSpec;
 use crate::step::{
-    Access, Devices, Execute, FileRule, Mount, Namespace, PortRule, Source, Step, Usage, Write,
+    Access, Devices, Execute, Expected, FileRule, Mount, Namespace, PortRule, Source, Step, Usage, Write,
 };
 
 /// Lowest uid of an app. Below are the OS's own.
@@ -160,10 +160,6 @@ fn prepare_steps(spec: &LaunchSpec, layers: &Layers) -> Vec<Step> {
     }
     if layers.has(Layer::Namespaces) {
         steps.push(Step::Hostname(spec.app.short().to_owned()));
-        // In one that was made for the app, it is up.
-        if spec.network.is_none() {
-            steps.push(Step::Loopback);
-        }
     }
     if layers.has(Layer::Rlimits) {
         steps.push(Step::OomScore(OOM_SCORE));
@@ -227,19 +223,25 @@ fn seal_steps(spec: &LaunchSpec, layers: &Layers, instructions: usize) -> Vec<St
         if layers.has(Layer::UserNamespace) {
             steps.extend([Step::SecureBits, Step::DropBounding]);
         }
-        steps.push(Step::DropCapabilities);
-        expected.extend(NO_CAPABILITIES);
+        if layers.has(Layer::NoNewPrivs) {
+            steps.push(Step::DropCapabilities);
+            expected.push(Expected::NoCapabilities);
+        }
+        // Without it the kernel takes a filter and a Landlock domain only from who has capabilities; execve takes
+        // them, as the app's uid is not 0 and the bounding set is empty.
     }
     if layers.has(Layer::NoNewPrivs) {
         steps.push(Step::NoNewPrivs);
-        expected.push("NoNewPrivs:\t1");
+        expected.push(Expected::NoNewPrivs);
     }
     if !expected.is_empty() {
-        // Before Landlock, which hides the held /proc: it lies in no folder that a rule names.
         steps.push(Step::Check { expected });
     }
     if layers.has(Layer::Landlock) {
         steps.push(Step::Landlock { files: file_rules(spec, layers), ports: port_rules(spec) });
+    }
+    if layers.has(Layer::Memory) && !spec.writable_executable {
+        steps.push(Step::DenyWriteExecute);
     }
     if layers.has(Layer::Rlimits) {
         steps.push(Step::Rlimits { open_files: spec.open_files });
@@ -247,20 +249,15 @@ fn seal_steps(spec: &LaunchSpec, layers: &Layers, instructions: usize) -> Vec<St
     if layers.has(Layer::Descriptors) {
         steps.push(Step::CloseDescriptors);
     }
+    #[cfg(feature = "layer-switches")]
+    if !layers.has(Layer::Descriptors) {
+        steps.push(Step::LeaveProc);
+    }
     if layers.has(Layer::Seccomp) {
-        steps.push(Step::Filter { instructions });
+        steps.extend([Step::Filter { instructions }, Step::HandOver]);
     }
     steps
 }
-
-/// How empty sets look in `/proc/self/status` (proc(5)).
-const NO_CAPABILITIES: [&str; 5] = [
-    "CapInh:\t0000000000000000",
-    "CapPrm:\t0000000000000000",
-    "CapEff:\t0000000000000000",
-    "CapBnd:\t0000000000000000",
-    "CapAmb:\t0000000000000000",
-];
 
 /// Accesses add up from the root down, so that what only some folders allow is not given at the root.
 fn file_rules(spec: &LaunchSpec, layers: &Layers) -> Vec<FileRule> {
@@ -270,7 +267,7 @@ fn file_rules(spec: &LaunchSpec, layers: &Layers) -> Vec<FileRule> {
     };
     let rule = |path, access| FileRule { path, access };
     let mut rules = vec![
-        rule("/".to_owned(), Access::Read),
+        rule(place("/", &spec.root), Access::Read),
         rule(place("/app", &format!("{}/app", spec.root)), Access::Execute),
         rule(place("/dev", &spec.dev), Access::Write),
     ];

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::os::fd::OwnedFd;
 
-use nacre_sys::{loopback, securebits};
+use nacre_sys::securebits;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
@@ -62,7 +62,6 @@ fn prepare(step: &Step, proc: &OwnedFd, network: Option<&OwnedFd>) -> Result<(),
         Step::Mount(mount) => mounts::mount(mount)?,
         Step::Pivot(root) => mounts::pivot(root)?,
         Step::Hostname(name) => sethostname(name)?,
-        Step::Loopback => loopback::bring_up()?,
         Step::OomScore(score) => write_proc(proc, "self/oom_score_adj", &score.to_string())?,
         Step::SecureBits => securebits::lock()?,
         Step::DropBounding => capabilities::drop_bounding()?,

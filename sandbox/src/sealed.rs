@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nacre_sys::seccomp::Instruction;
-use nacre_sys::{close_range, seccomp, securebits, signals};
+use nacre_sys::{close_range, fd_passing, memory, seccomp, securebits, signals};
 use nix::sys::prctl;
 use nix::unistd::execve;
 
+use crate::LISTENER_PACKET;
 use crate::error::LaunchError;
 use crate::prepared::Prepared;
 use crate::step::Step;
@@ -37,14 +38,16 @@ impl Program {
 }
 
 impl Prepared {
-    /// Goes through the steps that take away, the filter last.
+    /// Goes through the steps that take away, the filter last. Its listener goes over `report`: whoever holds it
+    /// answers the calls that the filter denies.
     ///
     /// # Errors
     ///
     /// [`LaunchError`] names the step that failed.
-    pub fn seal(self) -> Result<Sealed, LaunchError> {
+    pub fn seal(self, report: BorrowedFd<'_>) -> Result<Sealed, LaunchError> {
+        let mut listener = None;
         for step in self.seal {
-            if let Err(cause) = seal(&step, &self.proc, &self.program) {
+            if let Err(cause) = seal(&step, &self.proc, &self.program, report, &mut listener) {
                 return Err(LaunchError::new(step, cause));
             }
         }
@@ -67,7 +70,15 @@ impl Sealed {
     }
 }
 
-fn seal(step: &Step, proc: &OwnedFd, program: &Program) -> Result<(), Box<dyn Error>> {
+// Only a launcher that can switch layers off leaves /proc open.
+#[cfg_attr(not(feature = "layer-switches"), allow(unused_variables))]
+fn seal(
+    step: &Step,
+    proc: &OwnedFd,
+    program: &Program,
+    report: BorrowedFd<'_>,
+    listener: &mut Option<OwnedFd>,
+) -> Result<(), Box<dyn Error>> {
     match step {
         Step::SecureBits => securebits::lock()?,
         Step::DropBounding => capabilities::drop_bounding()?,
@@ -75,9 +86,18 @@ fn seal(step: &Step, proc: &OwnedFd, program: &Program) -> Result<(), Box<dyn Er
         Step::NoNewPrivs => prctl::set_no_new_privs()?,
         Step::Landlock { files, ports } => access::restrict(files, ports)?,
         Step::Rlimits { open_files } => limits::set(*open_files)?,
-        Step::Check { expected } => check::status(proc, expected)?,
+        Step::Check { expected } => check::kernel_agrees(expected)?,
+        Step::DenyWriteExecute => memory::deny_write_execute()?,
+        #[cfg(feature = "layer-switches")]
+        Step::LeaveProc => {
+            nix::fcntl::fcntl(proc, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;
+        }
         Step::CloseDescriptors => close_range::close_on_exec(3, None)?,
-        Step::Filter { .. } => seccomp::load(&program.filter)?,
+        Step::Filter { .. } => *listener = Some(seccomp::load_with_listener(&program.filter)?),
+        Step::HandOver => {
+            let listener = listener.take().ok_or("there is none")?;
+            fd_passing::send(report, LISTENER_PACKET, &[listener.as_fd()])?;
+        }
         _ => return Err("it does not belong to the seal".into()),
     }
     Ok(())

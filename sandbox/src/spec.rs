@@ -47,6 +47,9 @@ pub struct LaunchSpec {
     /// Network of an app that has one. Without it the app has a new, empty network namespace.
     #[n(11)]
     pub network: Option<NetworkSpec>,
+    /// Whether it may have memory that is writable and executable.
+    #[n(12)]
+    pub writable_executable: bool,
 }
 
 /// The network of an app: its namespace comes on descriptor [`crate::NETWORK_FD`], and is entered.

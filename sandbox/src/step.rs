@@ -19,8 +19,6 @@ pub enum Step {
     Pivot(String),
     /// Name the machine.
     Hostname(String),
-    /// Bring the loopback interface up.
-    Loopback,
     /// How willingly the kernel kills it when memory runs out: -1000 to 1000.
     OomScore(i32),
     /// Change to the app's uid and gid, with no other group.
@@ -57,9 +55,14 @@ pub enum Step {
     },
     /// Look whether the kernel agrees about what was dropped.
     Check {
-        /// Lines of `/proc/self/status` that must be there.
-        expected: Vec<&'static str>,
+        /// What it must say.
+        expected: Vec<Expected>,
     },
+    /// Let nothing that could be written become executable.
+    DenyWriteExecute,
+    /// Leave the OS's `/proc` open to the app: what a launcher does that forgets to close.
+    #[cfg(feature = "layer-switches")]
+    LeaveProc,
     /// Close everything but the standard streams when the app is executed.
     CloseDescriptors,
     /// Load the filter.
@@ -67,8 +70,19 @@ pub enum Step {
         /// How long it is.
         instructions: usize,
     },
+    /// Hand the filter's listener over to appmgr.
+    HandOver,
     /// Execute the app.
     Execute(String),
+}
+
+/// What the kernel must say about the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// No capability in any set.
+    NoCapabilities,
+    /// `no_new_privs` is set.
+    NoNewPrivs,
 }
 
 /// A namespace to leave.
@@ -199,7 +213,6 @@ impl fmt::Display for Step {
             Self::Mount(mount) => mount.fmt(f),
             Self::Pivot(root) => write!(f, "pivot to {root}"),
             Self::Hostname(name) => write!(f, "set host name {name}"),
-            Self::Loopback => f.write_str("set up loopback"),
             Self::OomScore(score) => write!(f, "set OOM score {score}"),
             Self::Identity(id) => write!(f, "become uid {id} gid {id}, no groups"),
             Self::UserNamespace { inside, outside } => {
@@ -220,10 +233,15 @@ impl fmt::Display for Step {
             Self::Rlimits { open_files } => write!(f, "set rlimits, {open_files} open files"),
             Self::Check { expected } => {
                 f.write_str("check")?;
-                expected.iter().try_for_each(|line| write!(f, " {}", line.replace('\t', "")))
+                expected.iter().try_for_each(|expected| write!(f, " {},", expected.name()))?;
+                f.write_str(" as the kernel says")
             }
+            Self::DenyWriteExecute => f.write_str("deny writable memory that is executable"),
+            #[cfg(feature = "layer-switches")]
+            Self::LeaveProc => f.write_str("leave /proc of the OS open"),
             Self::CloseDescriptors => f.write_str("close descriptors from 3"),
             Self::Filter { instructions } => write!(f, "load filter of {instructions} instructions"),
+            Self::HandOver => f.write_str("hand the filter's listener over"),
             Self::Execute(program) => write!(f, "execute {program}"),
         }
     }
@@ -258,6 +276,15 @@ impl Namespace {
             Self::Ipc => "ipc",
             Self::Uts => "uts",
             Self::Cgroup => "cgroup",
+        }
+    }
+}
+
+impl Expected {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::NoCapabilities => "no capabilities",
+            Self::NoNewPrivs => "no_new_privs",
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -26,6 +27,7 @@ fn spec() -> LaunchSpec {
         filter: vec![0; 8],
         layers_off: Vec::new(),
         network: None,
+        writable_executable: false,
     }
 }
 
@@ -43,7 +45,7 @@ fn run(bytes: &[u8], network: Option<BorrowedFd<'_>>) -> Launched {
     let mut description =
         File::from(nix::sys::memfd::memfd_create(c"spec", nix::sys::memfd::MFdFlags::MFD_CLOEXEC).unwrap());
     description.write_all(bytes).unwrap();
-    let (mut report, report_in) = std::io::pipe().unwrap();
+    let (mut report, report_in) = UnixStream::pair().unwrap();
     let (mut output, output_in) = std::io::pipe().unwrap();
     let fds = [null.as_fd(), output_in.as_fd(), output_in.as_fd(), description.as_fd(), report_in.as_fd()];
     let fds: Vec<_> = fds.into_iter().chain(network).collect();
@@ -59,6 +61,8 @@ fn run(bytes: &[u8], network: Option<BorrowedFd<'_>>) -> Launched {
     drop((report_in, output_in));
     let mut launched = Launched { report: String::new(), output: String::new(), code: -1 };
     report.read_to_string(&mut launched.report).unwrap();
+    // The packet that brings the filter's listener, which nobody takes here.
+    launched.report = launched.report.trim_start_matches('\0').to_owned();
     output.read_to_string(&mut launched.output).unwrap();
     match waitid(Id::PIDFd(child.pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap() {
         WaitStatus::Exited(_, code) => launched.code = code,

@@ -86,6 +86,15 @@ impl Image {
         self.dir.to_str().expect("the checkout's path is UTF-8")
     }
 
+    /// A program of one of its apps, out of the app's package.
+    pub fn program(&self, app: &str, name: &str) -> Vec<u8> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        judge("tar", &["-xf", &self.file(&format!("{app}.app")), "-C", &path("")]);
+        judge("fsck.erofs", &[&format!("--extract={}", path("tree")), &path("app.img")]);
+        fs::read(path(&format!("tree/app/bin/{name}"))).expect("the program is in the package")
+    }
+
     /// A file in it, as an argument.
     pub fn file(&self, name: &str) -> String {
         self.dir.join(name).to_str().expect("the checkout's path is UTF-8").to_owned()

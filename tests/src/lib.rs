@@ -6,4 +6,5 @@
 
 pub mod image;
 pub mod nacre;
+pub mod steps;
 pub mod vm;

@@ -39,13 +39,14 @@ const WITHOUT_RUSTUP_TARGETS: [Package; 6] = [
 ];
 
 /// Second programs that judge what ours make; the tests need them.
-const JUDGES: [Package; 7] = [
+const JUDGES: [Package; 8] = [
     ("cryptsetup-bin", "veritysetup judges the hash tree"),
     ("squashfs-tools", "unsquashfs judges the root filesystem"),
     ("gdisk", "sgdisk judges the partition table"),
     ("fsverity", "judges the digest of app images"),
     ("tar", "judges app packages"),
     ("curl", "reads panel's page"),
+    ("libc6-dev-armhf-cross", "the C library that the kernel's selftests are linked with for ARM"),
     ("iproute2", "lays the cables between the namespaces in which netd is tested"),
 ];
 

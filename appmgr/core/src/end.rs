@@ -1,6 +1,9 @@
 //! How a run of an app ended.
 
 use std::fmt;
+use std::time::Duration;
+
+use crate::uptime::Readable;
 
 /// How a run of an app ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub enum End {
     Signalled(i32),
     /// The kernel killed it because it went over its `limits.memory`.
     OutOfMemory,
+    /// It was killed because it had not shown for so long that it is well.
+    Silent(Duration),
     /// It never ran: what the launcher said.
     NotStarted(String),
 }
@@ -31,6 +36,9 @@ impl fmt::Display for End {
                 None => write!(f, "ended by signal {number}"),
             },
             Self::OutOfMemory => f.write_str("killed: out of memory (over limits.memory)"),
+            Self::Silent(most) => {
+                write!(f, "killed: no heartbeat within {} (health.heartbeat)", Readable(*most))
+            }
             Self::NotStarted(why) => write!(f, "could not be started: {why}"),
         }
     }
@@ -87,6 +95,7 @@ mod tests {
             (End::Signalled(40), "ended by signal 40"),
             (End::Signalled(0), "ended by signal 0"),
             (End::OutOfMemory, "killed: out of memory (over limits.memory)"),
+            (End::Silent(Duration::from_secs(30)), "killed: no heartbeat within 30 s (health.heartbeat)"),
             (End::NotStarted("mount /tmp: EPERM".into()), "could not be started: mount /tmp: EPERM"),
         ] {
             assert_eq!(end.to_string(), text);

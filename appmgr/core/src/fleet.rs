@@ -149,6 +149,12 @@ impl Fleet {
         self.each(&Event::Start, now)
     }
 
+    /// The apps that [`Fleet::timer`] now kills because no heartbeat came.
+    pub fn silent(&self, now: Uptime) -> Vec<AppIndex> {
+        let all = self.iter().filter(|(.., lifecycle)| lifecycle.is_silent(now));
+        all.map(|(index, ..)| index).collect()
+    }
+
     /// Begins the end: every app is stopped and none starts any more.
     pub fn shut_down(&mut self, now: Uptime) -> Vec<Order> {
         self.closing = true;

@@ -8,10 +8,12 @@
 //! ```
 //!
 //! An app with a network passes through Waiting before each Starting, for as long as its network is not there.
+//!
+//! An app with a heartbeat is killed when none came in time, which counts as a crash.
 
 use std::time::Duration;
 
-use nacre_manifest::device::{Restart, RestartPolicy};
+use nacre_manifest::device::{Health, Restart, RestartPolicy};
 use nacre_wire::status::AppState;
 
 use crate::backoff::{Backoff, Verdict};
@@ -21,8 +23,14 @@ use crate::uptime::{Readable, Uptime};
 /// Time that an app has to end by itself after SIGTERM.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// The part of [`STOP_GRACE`] that an app which wants to be told has before SIGTERM.
+pub const TOLD_GRACE: Duration = Duration::from_secs(1);
+
 /// Pause before a group that is still there is killed once more.
 pub const KILL_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a group is killed with (`signal(7)`).
+const SIGKILL: i32 = 9;
 
 /// What happened to an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +60,10 @@ pub enum Event {
     NetworkDown,
     /// The device goes down: no app is started any more.
     Shutdown,
+    /// It says that it is well.
+    Heartbeat,
+    /// It wants to be told before it is stopped, until this run ends.
+    Listens,
 }
 
 /// What to do for an app.
@@ -59,6 +71,8 @@ pub enum Event {
 pub enum Action {
     /// Launch it; answered by [`Event::Started`] or [`Event::Ended`].
     Start,
+    /// Tell it that it is about to be stopped.
+    Announce,
     /// Send SIGTERM to its process.
     SignalTerm,
     /// Kill every process of its cgroup.
@@ -88,6 +102,8 @@ pub enum State {
     },
     /// Asked to end.
     Stopping {
+        /// When it gets SIGTERM, if it was told of the stop first.
+        term_at: Option<Uptime>,
         /// When its group is killed, or killed once more.
         kill_at: Uptime,
         /// What follows.
@@ -123,6 +139,14 @@ pub struct Lifecycle {
     /// Whether it can be started, as far as the network goes.
     network: bool,
     closing: bool,
+    /// Longest time between two heartbeats.
+    heartbeat: Option<Duration>,
+    /// When a heartbeat must have come; while it runs.
+    beat_by: Option<Uptime>,
+    /// It was killed in this run because none came.
+    silent: bool,
+    /// It wants to be told before it is stopped.
+    listens: bool,
 }
 
 impl Lifecycle {
@@ -138,7 +162,17 @@ impl Lifecycle {
             last_end: None,
             network: true,
             closing: false,
+            heartbeat: None,
+            beat_by: None,
+            silent: false,
+            listens: false,
         }
+    }
+
+    /// The same of an app that must show that it is well.
+    #[must_use]
+    pub fn with_health(self, health: Option<Health>) -> Self {
+        Self { heartbeat: health.map(|health| Duration::from_millis(health.heartbeat_ms.into())), ..self }
     }
 
     /// The same of an app that is started only once there is an [`Event::NetworkUp`].
@@ -198,9 +232,16 @@ impl Lifecycle {
     pub fn deadline(&self) -> Option<Uptime> {
         match self.state {
             State::Backoff { until } => Some(until),
-            State::Stopping { kill_at, .. } => Some(kill_at),
+            State::Stopping { term_at, kill_at, .. } => Some(term_at.unwrap_or(kill_at)),
+            State::Running { .. } => self.beat_by,
             _ => None,
         }
+    }
+
+    /// Whether [`Event::Timer`] now kills it because no heartbeat came. What it has said and nobody has read yet is to
+    /// be read first.
+    pub fn is_silent(&self, now: Uptime) -> bool {
+        matches!(self.state, State::Running { .. }) && self.beat_by.is_some_and(|by| by <= now)
     }
 
     /// Takes an event.
@@ -223,6 +264,17 @@ impl Lifecycle {
                 self.closing = true;
                 self.stop(AfterStop::Down, now)
             }
+            Event::Heartbeat => {
+                // Too late is too late: the group is being killed.
+                if !self.silent {
+                    self.beat_by = self.heartbeat.map(|most| now.after(most));
+                }
+                vec![]
+            }
+            Event::Listens => {
+                self.listens = true;
+                vec![]
+            }
         }
     }
 
@@ -242,6 +294,8 @@ impl Lifecycle {
             self.enter(State::Waiting, now);
             return vec![Action::Log("waiting for the network".into())];
         }
+        self.silent = false;
+        self.listens = false;
         self.enter(State::Starting, now);
         vec![Action::Start]
     }
@@ -251,6 +305,7 @@ impl Lifecycle {
             return vec![];
         }
         self.enter(State::Running { pid }, now);
+        self.beat_by = self.heartbeat.map(|most| now.after(most));
         vec![Action::Log(format!("started (pid {pid})"))]
     }
 
@@ -278,12 +333,14 @@ impl Lifecycle {
         let then = if self.closing { AfterStop::Down } else { then };
         match &mut self.state {
             State::Running { .. } => {
-                self.enter(State::Stopping { kill_at: now.after(STOP_GRACE), then }, now);
-                vec![Action::SignalTerm]
+                let told = self.listens;
+                let term_at = told.then(|| now.after(TOLD_GRACE));
+                self.enter(State::Stopping { term_at, kill_at: now.after(STOP_GRACE), then }, now);
+                vec![if told { Action::Announce } else { Action::SignalTerm }]
             }
             // Only the launcher is there: it has nothing to put in order.
             State::Starting => {
-                self.enter(State::Stopping { kill_at: now.after(KILL_AGAIN), then }, now);
+                self.enter(State::Stopping { term_at: None, kill_at: now.after(KILL_AGAIN), then }, now);
                 vec![Action::KillGroup]
             }
             State::Stopping { then: planned, .. } => {
@@ -312,6 +369,15 @@ impl Lifecycle {
                 self.restarts = self.restarts.saturating_add(1);
                 self.launch(now)
             }
+            State::Running { .. } => {
+                self.silent = true;
+                self.beat_by = Some(now.after(KILL_AGAIN));
+                vec![Action::KillGroup]
+            }
+            State::Stopping { term_at: term_at @ Some(_), .. } => {
+                *term_at = None;
+                vec![Action::SignalTerm]
+            }
             State::Stopping { kill_at, .. } => {
                 *kill_at = now.after(KILL_AGAIN);
                 vec![Action::Log("did not stop in time; killed".into()), Action::KillGroup]
@@ -321,6 +387,8 @@ impl Lifecycle {
     }
 
     fn ended(&mut self, end: &End, now: Uptime) -> Vec<Action> {
+        let silent = self.heartbeat.filter(|_| self.silent && *end == End::Signalled(SIGKILL));
+        let end = &silent.map_or_else(|| end.clone(), End::Silent);
         let ran = match self.state {
             State::Running { .. } => now.since(self.since),
             State::Starting => Duration::ZERO,

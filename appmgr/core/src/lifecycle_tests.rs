@@ -171,6 +171,81 @@ fn shutdown_of_an_app_that_waits_leaves_nothing_to_do() {
     assert_eq!(app.step(Event::NetworkUp, at(2)), []);
 }
 
+fn beating(policy: RestartPolicy) -> Lifecycle {
+    let mut app = app(policy).with_health(Some(Health { heartbeat_ms: 5_000 }));
+    assert_eq!(app.deadline(), None);
+    app.step(Event::Start, at(0));
+    assert_eq!(app.deadline(), None, "the launcher has no heart");
+    app.step(Event::Started { pid: 7 }, at(10));
+    app
+}
+
+#[test]
+fn heartbeat_that_comes_in_time_keeps_an_app_alive() {
+    let mut app = beating(RestartPolicy::OnFailure);
+    for beat in [5_009, 10_000, 10_001, 15_000] {
+        assert_eq!(app.step(Event::Timer, at(beat)), []);
+        assert_eq!(app.step(Event::Heartbeat, at(beat)), []);
+        assert_eq!((app.deadline(), app.is_silent(at(beat))), (Some(at(beat + 5_000)), false));
+    }
+    assert_eq!(app.app_state(), AppState::Running);
+}
+
+#[test]
+fn heartbeat_missed_kills_the_group_and_counts_as_a_crash() {
+    let mut app = beating(RestartPolicy::OnFailure);
+    assert!(!app.is_silent(at(5_009)) && app.is_silent(at(5_010)));
+    assert_eq!(app.step(Event::Timer, at(5_010)), [Action::KillGroup]);
+    assert_eq!(app.step(Event::Heartbeat, at(5_011)), [], "too late");
+    assert_eq!(app.step(Event::Timer, at(6_010)), [Action::KillGroup], "until it is gone");
+    assert_eq!(
+        app.step(Event::Ended(End::Signalled(9)), at(6_020)),
+        log(
+            "killed: no heartbeat within 5 s (health.heartbeat); starts again in 1 s (restart 1 of 3 in 10 min)"
+        )
+    );
+    let due = app.deadline().unwrap();
+    assert_eq!(app.step(Event::Timer, due), [Action::Start]);
+    app.step(Event::Started { pid: 8 }, due);
+    assert_eq!(app.deadline(), Some(due.after(Duration::from_secs(5))), "the next run has its own time");
+    assert_eq!(
+        app.step(Event::Ended(End::Signalled(9)), due),
+        log("ended by signal 9 (SIGKILL); starts again in 2 s (restart 2 of 3 in 10 min)")
+    );
+}
+
+#[test]
+fn heartbeat_is_not_asked_of_an_app_that_is_stopped_or_has_none() {
+    let mut app = beating(RestartPolicy::Always);
+    app.step(Event::Stop, at(100));
+    assert_eq!(app.deadline(), Some(at(2_100)), "the grace of a stop");
+    assert!(!app.is_silent(at(9_000)));
+    let mut other = running(RestartPolicy::Always);
+    assert_eq!(other.step(Event::Heartbeat, at(100)), []);
+    assert_eq!((other.deadline(), other.is_silent(at(u64::MAX))), (None, false));
+}
+
+#[test]
+fn stop_of_an_app_that_listens_is_announced_before_sigterm() {
+    let mut app = running(RestartPolicy::Always);
+    app.step(Event::Listens, at(50));
+    assert_eq!(app.step(Event::Shutdown, at(1_000)), [Action::Announce]);
+    assert_eq!(app.step(Event::Timer, at(1_999)), []);
+    assert_eq!(app.step(Event::Timer, at(2_000)), [Action::SignalTerm]);
+    assert_eq!(app.step(Event::Timer, at(2_999)), [], "all of it takes no longer than without");
+    assert!(app.step(Event::Timer, at(3_000)).contains(&Action::KillGroup));
+}
+
+#[test]
+fn next_run_of_an_app_that_listened_must_ask_again() {
+    let mut app = running(RestartPolicy::Always);
+    app.step(Event::Listens, at(50));
+    assert_eq!(app.step(Event::Restart, at(60)), [Action::Announce]);
+    assert!(app.step(Event::Ended(End::Exited(0)), at(70)).contains(&Action::Start));
+    app.step(Event::Started { pid: 9 }, at(80));
+    assert_eq!(app.step(Event::Stop, at(90)), [Action::SignalTerm]);
+}
+
 #[derive(Debug, Clone)]
 enum Move {
     Ask(Event),
@@ -200,6 +275,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
             Just(Event::Kill),
             Just(Event::NetworkUp),
             Just(Event::NetworkDown),
+            Just(Event::Heartbeat),
+            Just(Event::Listens),
         ].prop_map(Move::Ask),
     ];
     prop::collection::vec(step, 0..120)
@@ -218,7 +295,7 @@ struct World {
 
 impl World {
     fn new(restart: Restart) -> Self {
-        let app = Lifecycle::new("app", &restart, at(0));
+        let app = Lifecycle::new("app", &restart, at(0)).with_health(Some(Health { heartbeat_ms: 20_000 }));
         Self { app, now: at(0), process: false, asked: false, network: true, restarts: vec![], restart }
     }
 
@@ -255,7 +332,7 @@ impl World {
                     assert!(self.process);
                     self.step(Event::Ended(End::Signalled(9)));
                 }
-                Action::SignalTerm => assert!(self.process),
+                Action::SignalTerm | Action::Announce => assert!(self.process),
                 Action::Log(line) => assert!(!line.contains('\n')),
             }
         }

@@ -11,10 +11,13 @@
 
 use std::time::Duration;
 
-use nacre_manifest::device::{Restart, RestartPolicy};
+use nacre_manifest::device::{Port, Restart, RestartPolicy};
+use nacre_wire::denial::Layer;
 use nacre_wire::net::Report;
 
 use crate::backoff::{Backoff, Verdict};
+use crate::denials::Refusal;
+use crate::dropped;
 use crate::end::End;
 use crate::fleet::AppIndex;
 use crate::uptime::{Readable, Uptime};
@@ -68,7 +71,14 @@ pub enum Action {
         server: String,
     },
     /// An app tried what its manifest does not allow.
-    Denied(AppIndex, String),
+    Denied(AppIndex, Layer, Refusal),
+    /// Somebody outside sent to a port that no manifest lists: an app that has it open nevertheless is denied it.
+    Knocked {
+        /// The port.
+        port: Port,
+        /// Who sent it.
+        from: [u8; 4],
+    },
     /// Write a line to the log in an app's name.
     LogFor(AppIndex, String),
     /// Write a line to the log in netd's name.
@@ -242,8 +252,19 @@ impl Network {
             }
             Report::Time { unix_ms, server } => vec![Action::Time { unix_ms, server }],
             Report::Log { text } => vec![Action::Log(text)],
-            Report::Denied { app, what } => match self.link(app) {
-                Some(link) => vec![Action::Denied(link.app, what)],
+            Report::Dropped { app, to, why } => {
+                let refusal = dropped::sent(&to, &why, self.address);
+                match self.link(app) {
+                    Some(link) => vec![Action::Denied(link.app, Layer::PacketFilter, refusal)],
+                    None => self.kill(&format!("speaks of app {app}, which has no network")),
+                }
+            }
+            Report::Knocked { from, protocol, port } => {
+                let port = dropped::knocked_on(protocol, port);
+                port.map(|port| Action::Knocked { port, from }).into_iter().collect()
+            }
+            Report::Denied { app, tried, remedy } => match self.link(app) {
+                Some(link) => vec![Action::Denied(link.app, Layer::Resolver, Refusal { tried, remedy })],
                 None => self.kill(&format!("speaks of app {app}, which has no network")),
             },
         }

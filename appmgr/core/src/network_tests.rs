@@ -1,3 +1,5 @@
+use nacre_wire::denial::Remedy;
+use nacre_wire::net::{Target, Why};
 use proptest::prelude::*;
 
 use super::*;
@@ -16,6 +18,15 @@ fn log(text: &str) -> Action {
 
 fn said(network: &mut Network, report: Report, millis: u64) -> Vec<Action> {
     network.step(Event::Report(report), at(millis))
+}
+
+fn dropped(app: u8) -> Report {
+    let to = Target { protocol: 6, address: [10, 0, 2, 2], port: 8883 };
+    Report::Dropped { app, to, why: Why::Unlisted }
+}
+
+fn denied(app: u8) -> Report {
+    Report::Denied { app, tried: "resolve x".into(), remedy: Remedy::never("x") }
 }
 
 /// netd runs and has joined both apps.
@@ -103,7 +114,8 @@ fn netd_that_speaks_of_what_it_was_not_asked_is_killed() {
         Report::Joined { app: 1 },
         Report::Joined { app: 0 },
         Report::NotJoined { app: 0, why: String::new() },
-        Report::Denied { app: 255, what: "x".into() },
+        denied(255),
+        dropped(255),
     ] {
         let mut network = online();
         let actions = said(&mut network, report, 20);
@@ -144,7 +156,25 @@ fn what_netd_passes_on_comes_out() {
     for (report, action) in [
         (Report::Log { text: "x".into() }, log("x")),
         (Report::Time { unix_ms: 5, server: "s".into() }, Action::Time { unix_ms: 5, server: "s".into() }),
-        (Report::Denied { app: 3, what: "resolve x".into() }, Action::Denied(B, "resolve x".into())),
+        (
+            denied(3),
+            Action::Denied(
+                B,
+                Layer::Resolver,
+                Refusal { tried: "resolve x".into(), remedy: Remedy::never("x") },
+            ),
+        ),
+        (
+            dropped(3),
+            Action::Denied(
+                B,
+                Layer::PacketFilter,
+                Refusal {
+                    tried: "connect tcp 10.0.2.2:8883".into(),
+                    remedy: Remedy::manifest("", "network.connect", "tcp:10.0.2.2:8883"),
+                },
+            ),
+        ),
     ] {
         assert_eq!(said(&mut network, report, 20), [action]);
     }
@@ -166,7 +196,9 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     let report = prop_oneof![
         app.clone().prop_map(|app| Report::Joined { app }),
         app.clone().prop_map(|app| Report::NotJoined { app, why: "no".into() }),
-        app.prop_map(|app| Report::Denied { app, what: "x".into() }),
+        app.clone().prop_map(denied),
+        app.prop_map(dropped),
+        any::<u16>().prop_map(|port| Report::Knocked { from: [10, 0, 2, 2], protocol: 6, port }),
         Just(ONLINE),
         Just(Report::Offline { why: "no".into() }),
     ];
@@ -253,9 +285,9 @@ impl World {
                     assert!(self.open.contains(&app));
                     self.open.retain(|open| *open != app);
                 }
-                Action::Denied(app, _) | Action::LogFor(app, _) => assert!([A, B].contains(&app)),
+                Action::Denied(app, ..) | Action::LogFor(app, _) => assert!([A, B].contains(&app)),
                 Action::Log(line) => assert!(!line.contains('\n')),
-                Action::Time { .. } => {}
+                Action::Time { .. } | Action::Knocked { .. } => {}
             }
         }
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use nacre_manifest::component::ComponentId;
 use nacre_wire::app::Outcome;
+use nacre_wire::denial::Remedy;
 
+use crate::denials::Refusal;
 use crate::fleet::AppIndex;
-use crate::grants::manifest_file;
 use crate::uptime::Uptime;
 
 /// Time that the called app has to answer.
@@ -52,6 +53,15 @@ pub struct Reply {
     pub outcome: Outcome,
 }
 
+/// Why a call was not booked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotBooked {
+    /// A manifest does not say so.
+    Refused(Refusal),
+    /// Another reason: what to reply.
+    Reply(Outcome),
+}
+
 #[derive(Debug)]
 struct Call {
     waiter: Waiter,
@@ -79,7 +89,7 @@ impl Broker {
     /// Gives the call's number, under which [`Broker::answer`] is asked later.
     ///
     /// # Errors
-    /// What to reply at once instead.
+    /// [`NotBooked`] has what to reply at once instead.
     pub fn call(
         &mut self,
         waiter: Waiter,
@@ -88,12 +98,12 @@ impl Broker {
         to: Option<Party<'_>>,
         listener: Option<ConnectionId>,
         now: Uptime,
-    ) -> Result<u32, Outcome> {
+    ) -> Result<u32, NotBooked> {
         if to_name == from.id.as_str() {
-            return Err(Outcome::Invalid("an app cannot call itself".into()));
+            return Err(NotBooked::Reply(Outcome::Invalid("an app cannot call itself".into())));
         }
-        check_both_sides(from, to_name, to).map_err(Outcome::Denied)?;
-        let unavailable = |text: String| Err(Outcome::Unavailable(text));
+        check_both_sides(from, to_name, to).map_err(NotBooked::Refused)?;
+        let unavailable = |text: String| Err(NotBooked::Reply(Outcome::Unavailable(text)));
         let Some(to) = to else { return unavailable(format!("{to_name} is not installed")) };
         let name = to.id.short();
         let Some(delivered_to) = listener else { return unavailable(format!("{name} is not running")) };
@@ -191,7 +201,7 @@ impl Broker {
 
 /// Both manifests must name the other side. The caller's is checked first: an app that it does not list
 /// stays unknown to it, installed or not.
-fn check_both_sides(from: Party<'_>, to_name: &str, to: Option<Party<'_>>) -> Result<(), String> {
+fn check_both_sides(from: Party<'_>, to_name: &str, to: Option<Party<'_>>) -> Result<(), Refusal> {
     let caller_lacks = !from.peers.iter().any(|peer| peer.as_str() == to_name);
     let (lacking, missing) = match to {
         _ if caller_lacks => (from.id, to_name),
@@ -201,8 +211,8 @@ fn check_both_sides(from: Party<'_>, to_name: &str, to: Option<Party<'_>>) -> Re
     // A name that the caller made up is not repeated at length.
     let shown: String = to_name.chars().take(64).collect();
     let missing: String = missing.chars().take(64).collect();
-    let file = manifest_file(lacking);
-    Err(format!("call {shown} — add \"{missing}\" under apps in {file}"))
+    let remedy = Remedy::manifest(lacking.as_str(), "apps", &missing);
+    Err(Refusal { tried: format!("call {shown}"), remedy })
 }
 
 #[cfg(test)]
@@ -243,15 +253,15 @@ mod tests {
             Party { index: AppIndex(1), id: &self.recorder, peers: &self.recorder_peers }
         }
 
-        fn call(&self, broker: &mut Broker, request: u32, listener: Option<u64>) -> Result<u32, Outcome> {
+        fn call(&self, broker: &mut Broker, request: u32, listener: Option<u64>) -> Result<u32, NotBooked> {
             let waiter = Waiter { connection: ConnectionId(10), request };
             let name = self.recorder.as_str();
             broker.call(waiter, self.from(), name, Some(self.to()), listener.map(ConnectionId), NOW)
         }
     }
 
-    fn unavailable(text: &str) -> Outcome {
-        Outcome::Unavailable(text.into())
+    fn unavailable(text: &str) -> NotBooked {
+        NotBooked::Reply(Outcome::Unavailable(text.into()))
     }
 
     #[test]
@@ -263,8 +273,8 @@ mod tests {
         ];
         for (reporter, recorder, hint) in cases {
             let outcome = Pair::new(reporter, recorder).call(&mut Broker::new(), 1, Some(20));
-            let text = format!("call org.nacre.recorder — {hint}");
-            assert_eq!(outcome, Err(Outcome::Denied(text)));
+            let Err(NotBooked::Refused(refusal)) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(refusal.to_string(), format!("call org.nacre.recorder — {hint}"));
         }
     }
 
@@ -323,7 +333,7 @@ mod tests {
             assert_eq!(broker.deadline(), Some(NOW.after(CALL_TIMEOUT)));
             assert_eq!(broker.expire(NOW), []);
             let to = Waiter { connection: ConnectionId(10), request: 5 };
-            assert_eq!(end(&mut broker), [Reply { to, outcome: unavailable(text) }]);
+            assert_eq!(end(&mut broker), [Reply { to, outcome: Outcome::Unavailable(text.into()) }]);
             assert_eq!(broker.deadline(), None);
         }
     }

@@ -1,6 +1,6 @@
 //! An app's network: a namespace that outlives its runs, and what netd is told of it.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nacre_appmgr_core::fleet::AppIndex;
 use nacre_manifest::component::ComponentId;
@@ -58,7 +58,7 @@ impl AppNetwork {
     /// Orders netd to join it.
     pub(crate) fn order_join(&self, netd: BorrowedFd<'_>) -> Result<(), Errno> {
         let NetworkNamespace { namespace, routes } = &self.namespace;
-        netd::send(netd, &self.order, &[namespace.as_raw_fd(), routes.as_raw_fd()])
+        netd::send(netd, &self.order, &[namespace.as_fd(), routes.as_fd()])
     }
 }
 

@@ -1,10 +1,14 @@
 //! What apps ask.
 
+use std::os::fd::OwnedFd;
+
+use nacre_appmgr_core::denials::Refusal;
 use nacre_appmgr_core::fleet::AppIndex;
 use nacre_appmgr_core::grants;
-use nacre_appmgr_core::peers::{ConnectionId, Reply, Waiter};
+use nacre_appmgr_core::peers::{ConnectionId, NotBooked, Reply, Waiter};
 use nacre_manifest::device::SystemGrant;
 use nacre_wire::app::{Ask, Message, Outcome, Request};
+use nacre_wire::denial::Layer;
 
 use crate::app_socket::{BACKLOG, MOST_CONNECTIONS, Received, Sent};
 use crate::clock;
@@ -13,9 +17,6 @@ use crate::event_loop::{Interest, Source};
 
 /// Requests served of one connection before the others get their turn.
 const AT_ONCE: usize = 8;
-
-/// Different denials logged in one run of an app.
-const MOST_DENIALS: usize = 8;
 
 impl Daemon {
     /// Takes the connections that wait; those that come meanwhile have their turn later, so that an app which
@@ -62,6 +63,9 @@ impl Daemon {
                 return;
             }
             let Some((app, _)) = self.connections.get(id) else { return };
+            if self.must_wait(app) {
+                return;
+            }
             match self.connections.receive(id) {
                 Received::Nothing => return,
                 Received::Closed => return self.close_connection(id),
@@ -79,6 +83,9 @@ impl Daemon {
 
     fn serve(&mut self, connection: ConnectionId, app: AppIndex, request: Request) {
         let waiter = Waiter { connection, request: request.id };
+        if let Some(slot) = self.slots.get_mut(app.0) {
+            slot.requests.spend(clock::now());
+        }
         let outcome = match request.ask {
             Ask::Stats => self
                 .granted(app, SystemGrant::Stats, |daemon| Outcome::Stats(daemon.stats.read(clock::now()))),
@@ -93,15 +100,26 @@ impl Daemon {
             },
             Ask::Answer { call, payload } => match self.broker.answer(app, call, payload) {
                 Ok(reply) => {
+                    // How often it is called is its peers' doing, and on their budgets.
+                    if let Some(slot) = self.slots.get_mut(app.0) {
+                        slot.requests.refund();
+                    }
                     self.reply(reply);
                     Outcome::Done
                 }
                 Err(outcome) => outcome,
             },
+            Ask::Heartbeat => self.heartbeat(app),
+            Ask::Events => self.listen(connection, app),
+            Ask::Line { name, mode } => {
+                let (outcome, line) = self.take_line(app, &name, mode);
+                return self.reply_with(Reply { to: waiter, outcome }, line);
+            }
+            Ask::Uart { name, baud, parity } => {
+                let (outcome, port) = self.take_uart(app, &name, baud, parity);
+                return self.reply_with(Reply { to: waiter, outcome }, port);
+            }
         };
-        if let Outcome::Denied(text) = &outcome {
-            self.note_denial(app, text);
-        }
         self.reply(Reply { to: waiter, outcome });
     }
 
@@ -114,9 +132,16 @@ impl Daemon {
         let checked = self.slots.get(app.0).map(|slot| grants::check(&slot.id, &slot.system, grant));
         match checked {
             Some(Ok(())) => answer(self),
-            Some(Err(text)) => Outcome::Denied(text),
+            Some(Err(refusal)) => self.refused(app, refusal),
             None => Outcome::Invalid("no such app".into()),
         }
+    }
+
+    /// What an app is told that its manifest does not allow what it asks.
+    pub(crate) fn refused(&mut self, app: AppIndex, refusal: Refusal) -> Outcome {
+        let outcome = Outcome::Denied(refusal.to_string());
+        self.deny(app, Layer::AppManager, refusal);
+        outcome
     }
 
     /// Books a call and delivers it; what to reply at once, if it goes nowhere.
@@ -130,10 +155,14 @@ impl Daemon {
             .map(|(at, slot)| slot.party(AppIndex(at)));
         let listener = callee.and_then(|callee| self.connections.oldest_of(callee.index));
         let now = clock::now();
-        let call = self.broker.call(waiter, caller.party(from), to, callee, listener, now)?;
+        let call = match self.broker.call(waiter, caller.party(from), to, callee, listener, now) {
+            Ok(call) => call,
+            Err(NotBooked::Refused(refusal)) => return Err(self.refused(from, refusal)),
+            Err(NotBooked::Reply(outcome)) => return Err(outcome),
+        };
         if let Some(listener) = listener {
             let message = Message::Called { call, from: caller.id.to_string(), payload };
-            let sent = self.connections.send(listener, &message);
+            let sent = self.connections.send(listener, &message, None);
             // Should the connection break, the caller gets its reply from there.
             self.after_sending(listener, sent);
         }
@@ -147,13 +176,18 @@ impl Daemon {
         }
     }
 
-    fn reply(&mut self, Reply { to, outcome }: Reply) {
+    fn reply(&mut self, reply: Reply) {
+        self.reply_with(reply, None);
+    }
+
+    /// The same with a descriptor, which is the app's then and no longer open here.
+    fn reply_with(&mut self, Reply { to, outcome }: Reply, descriptor: Option<OwnedFd>) {
         let message = Message::Reply { id: to.request, outcome };
-        let sent = self.connections.send(to.connection, &message);
+        let sent = self.connections.send(to.connection, &message, descriptor);
         self.after_sending(to.connection, sent);
     }
 
-    fn after_sending(&mut self, id: ConnectionId, sent: Sent) {
+    pub(crate) fn after_sending(&mut self, id: ConnectionId, sent: Sent) {
         match sent {
             Sent::All => {}
             Sent::Waiting => self.watch_connection(id, Interest::Write),
@@ -167,7 +201,7 @@ impl Daemon {
         }
     }
 
-    fn watch_connection(&mut self, id: ConnectionId, interest: Interest) {
+    pub(crate) fn watch_connection(&mut self, id: ConnectionId, interest: Interest) {
         let Some((_, socket)) = self.connections.get(id) else { return };
         if self.events.change(socket, Source::Connection(id), interest).is_err() {
             self.close_connection(id);
@@ -178,14 +212,6 @@ impl Daemon {
         self.connections.close(id);
         let replies = self.broker.connection_closed(id);
         self.reply_all(replies);
-    }
-
-    pub(crate) fn note_denial(&mut self, app: AppIndex, text: &str) {
-        let Some(slot) = self.slots.get_mut(app.0) else { return };
-        if slot.denials.len() < MOST_DENIALS && !slot.denials.iter().any(|denial| denial == text) {
-            slot.denials.push(text.to_owned());
-            self.complain(app, &format!("denied: {text}"));
-        }
     }
 
     /// A line about an app's behaviour, out of its own budget: it cannot fill the log by misbehaving.

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use nacre_appmgr_core::Uptime;
 use nacre_appmgr_core::end::End;
 use nacre_appmgr_core::fleet::AppIndex;
-use nacre_appmgr_core::lifecycle::Event;
+use nacre_appmgr_core::lifecycle::{Action, Event};
 use nacre_appmgr_core::log_intake::RATE;
 
 use crate::app_network::AppNetwork;
@@ -13,6 +13,7 @@ use crate::clock;
 use crate::daemon::Daemon;
 use crate::event_loop::{EventLoop, Interest, Source};
 use crate::launch::launch;
+use crate::limits::{self, Told};
 use crate::log_capture::{Capture, Captured, LAST_LINES};
 use crate::process::{Handover, Process};
 use nacre_diag::CauseChain;
@@ -24,10 +25,16 @@ impl Daemon {
         let Some(installed) = &slot.installed else { return };
         let oom_kills = installed.cgroup.oom_kills();
         let network = installed.network.as_ref().map(AppNetwork::namespace);
-        match launch(&installed.spec, network, &installed.cgroup) {
+        match launch(&installed.spec, network, &installed.cgroup, installed.layers) {
             Ok(launched) => {
                 slot.slowed = false;
-                slot.denials = Vec::new();
+                slot.unanswered_until = None;
+                slot.limits_told = Told::now(&installed.cgroup);
+                if slot.refused_tasks.is_none() {
+                    slot.refused_tasks = limits::watch(&self.events, &installed.cgroup, app);
+                }
+                slot.asks_too_much = false;
+                self.denials.forget(app);
                 // An earlier run's debt is this one's: to end and start again pays nothing.
                 slot.paused_until = slot.budget.pause_until(clock::now());
                 let process = slot.process.insert(Process::new(launched, oom_kills));
@@ -52,10 +59,23 @@ impl Daemon {
     /// The launcher says something, or has handed over to the app.
     pub(crate) fn read_report(&mut self, app: AppIndex) {
         let Some(process) = self.slots.get_mut(app.0).and_then(|slot| slot.process.as_mut()) else { return };
-        // With a report of failure, the end of the process follows and tells it.
-        if process.hand_over() == Handover::Done {
-            let pid = process.pid;
-            self.happen(app, Event::Started { pid });
+        match process.hand_over() {
+            Handover::Listening => {
+                let watched = process
+                    .listener()
+                    .map(|listener| self.events.add(listener, Source::Notification(app), Interest::Read));
+                if let Some(Err(error)) = watched {
+                    // It would wait for ever in its first denied call.
+                    self.log_for(app, &format!("wait for its denied calls: {error}"));
+                    self.act(app, Action::KillGroup);
+                }
+            }
+            Handover::Done => {
+                let pid = process.pid;
+                self.happen(app, Event::Started { pid });
+            }
+            // With a report of failure, the end of the process follows and tells it.
+            Handover::Pending | Handover::Failed => {}
         }
     }
 
@@ -131,6 +151,7 @@ impl Daemon {
         for connection in self.connections.all_of(app) {
             self.connections.close(connection);
         }
+        self.tell_limits(app);
         let replies = self.broker.app_ended(app);
         self.reply_all(replies);
         self.happen(app, Event::Ended(end));

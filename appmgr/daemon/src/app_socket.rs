@@ -10,11 +10,12 @@ use std::path::Path;
 
 use nacre_appmgr_core::AppIndex;
 use nacre_appmgr_core::peers::ConnectionId;
+use nacre_sys::fd_passing;
 use nacre_wire::app::{MAX_PACKET, Message, Request};
 use nacre_wire::message;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, recv, send,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, recv,
     setsockopt, socket, sockopt,
 };
 
@@ -80,7 +81,16 @@ impl AsFd for Listener {
 struct Connection {
     socket: OwnedFd,
     app: AppIndex,
-    queue: VecDeque<Vec<u8>>,
+    queue: VecDeque<Packet>,
+    /// It is told of events.
+    listens: bool,
+}
+
+/// What is to be sent.
+#[derive(Debug)]
+struct Packet {
+    bytes: Vec<u8>,
+    descriptor: Option<OwnedFd>,
 }
 
 /// All connections of all apps.
@@ -122,7 +132,7 @@ impl Connections {
         }
         self.last += 1;
         let id = ConnectionId(self.last);
-        self.open.insert(id, Connection { socket, app, queue: VecDeque::new() });
+        self.open.insert(id, Connection { socket, app, queue: VecDeque::new(), listens: false });
         Some(id)
     }
 
@@ -139,6 +149,19 @@ impl Connections {
     /// Every connection of an app.
     pub(crate) fn all_of(&self, app: AppIndex) -> Vec<ConnectionId> {
         self.open.iter().filter(|(_, connection)| connection.app == app).map(|(id, _)| *id).collect()
+    }
+
+    /// Has this connection be told of events.
+    pub(crate) fn set_listening(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open.get_mut(&id) {
+            connection.listens = true;
+        }
+    }
+
+    /// The connections of an app that are told of events.
+    pub(crate) fn listening_of(&self, app: AppIndex) -> Vec<ConnectionId> {
+        let all = self.open.iter().filter(|(_, connection)| connection.app == app && connection.listens);
+        all.map(|(id, _)| *id).collect()
     }
 
     /// Ends a connection.
@@ -166,15 +189,15 @@ impl Connections {
         }
     }
 
-    /// Sends a message, or keeps it until there is room.
-    pub(crate) fn send(&mut self, id: ConnectionId, message: &Message) -> Sent {
+    /// Sends a message, with a descriptor if there is one, or keeps it until there is room.
+    pub(crate) fn send(&mut self, id: ConnectionId, message: &Message, descriptor: Option<OwnedFd>) -> Sent {
         let Some(connection) = self.open.get_mut(&id) else { return Sent::Broken };
         // Every message made here is within the bounds: texts are cut, payloads came in such a packet.
-        let Ok(packet) = message::encode(message) else { return Sent::Broken };
+        let Ok(bytes) = message::encode(message) else { return Sent::Broken };
         if connection.queue.len() >= MOST_QUEUED {
             return Sent::Broken;
         }
-        connection.queue.push_back(packet);
+        connection.queue.push_back(Packet { bytes, descriptor });
         self.flush(id)
     }
 
@@ -182,9 +205,9 @@ impl Connections {
     pub(crate) fn flush(&mut self, id: ConnectionId) -> Sent {
         let Some(connection) = self.open.get_mut(&id) else { return Sent::Broken };
         while let Some(packet) = connection.queue.front() {
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-            match send(connection.socket.as_raw_fd(), packet, flags) {
-                Ok(_) => drop(connection.queue.pop_front()),
+            let descriptor: Vec<BorrowedFd<'_>> = packet.descriptor.iter().map(AsFd::as_fd).collect();
+            match fd_passing::send(&connection.socket, &packet.bytes, &descriptor) {
+                Ok(()) => drop(connection.queue.pop_front()),
                 Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOBUFS) => return Sent::Waiting,
                 Err(_) => return Sent::Broken,
             }
@@ -203,7 +226,7 @@ impl Connections {
 #[cfg(test)]
 mod tests {
     use nacre_wire::app::{Ask, Outcome};
-    use nix::sys::socket::{connect, socketpair};
+    use nix::sys::socket::{connect, send, socketpair};
 
     use super::*;
 
@@ -290,12 +313,38 @@ mod tests {
     }
 
     #[test]
+    fn descriptor_goes_with_its_packet_and_is_closed_here() {
+        let (mut connections, id, theirs) = one();
+        let message = Message::Reply { id: 1, outcome: Outcome::Descriptor };
+        let (reader, writer) = std::io::pipe().unwrap();
+        assert_eq!(connections.send(id, &message, Some(reader.into())), Sent::All);
+        let mut packet = [0; MAX_PACKET];
+        let received = fd_passing::receive(&theirs, &mut packet).unwrap();
+        assert_eq!(message::decode::<Message>(&packet[..received.length]).unwrap(), message);
+        assert_eq!(received.fds.len(), 1);
+        drop(received);
+        let error = std::io::Write::write(&mut &writer, b"x").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "no other copy is left");
+    }
+
+    #[test]
+    fn connection_that_listens_is_found_by_its_app() {
+        let (mut connections, id, _theirs) = one();
+        assert_eq!(connections.listening_of(AppIndex(0)), []);
+        connections.set_listening(id);
+        assert_eq!(connections.listening_of(AppIndex(0)), [id]);
+        assert_eq!(connections.listening_of(AppIndex(1)), []);
+        connections.close(id);
+        assert_eq!(connections.listening_of(AppIndex(0)), []);
+    }
+
+    #[test]
     fn send_to_an_app_that_does_not_read_ends_at_the_bound() {
         let (mut connections, id, theirs) = one();
         let message = Message::Reply { id: 1, outcome: Outcome::Answer(vec![0; 3_000]) };
         let mut seen = Vec::new();
         while seen.last() != Some(&Sent::Broken) {
-            seen.push(connections.send(id, &message));
+            seen.push(connections.send(id, &message, None));
             assert!(seen.len() < 10_000);
         }
         assert_eq!(seen.iter().filter(|sent| **sent == Sent::Waiting).count(), MOST_QUEUED);
@@ -310,6 +359,6 @@ mod tests {
         assert_eq!(got, seen.len() - 1);
         assert_eq!(connections.flush(id), Sent::All);
         drop(theirs);
-        assert_eq!(connections.send(id, &message), Sent::Broken);
+        assert_eq!(connections.send(id, &message, None), Sent::Broken);
     }
 }

@@ -6,12 +6,16 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nacre_manifest::device::Limits;
+use nacre_sys::file::read_text;
 
 /// Controllers that apps are held by.
 const CONTROLLERS: &str = "+memory +pids +cpu";
 
 /// Period over which `cpu.max` is counted, in microseconds: the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
+
+/// Longest file of a group that is read, in bytes; `memory.events` has six short lines.
+const FILE_BYTES: u64 = 1024;
 
 /// Smallest quota that the kernel takes, in microseconds.
 const CPU_QUOTA_MIN_US: u64 = 1_000;
@@ -46,9 +50,11 @@ pub(crate) struct Cgroup {
 impl Cgroup {
     /// Makes the group with its limits, and empties it: an earlier app manager may have left processes.
     pub(crate) fn create(path: PathBuf, limits: &Limits) -> Result<Self, CgroupError> {
-        create(&path)?;
+        let found = create(&path)?;
         let group = Self { path };
-        group.kill()?;
+        if found == Found::There {
+            group.kill()?;
+        }
         for (file, value) in settings(limits) {
             write(&group.path.join(file), &value)?;
         }
@@ -69,6 +75,11 @@ impl Cgroup {
         })
     }
 
+    /// A file of it, for reading.
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<File> {
+        File::open(self.path.join(name))
+    }
+
     /// Kills every process in it.
     pub(crate) fn kill(&self) -> Result<(), CgroupError> {
         write(&self.path.join("cgroup.kill"), "1")
@@ -85,8 +96,9 @@ impl Cgroup {
         oom_kills(&self.read("memory.events"))
     }
 
-    fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.path.join(file)).unwrap_or_default()
+    /// What a file of it says; nothing if it is not there.
+    pub(crate) fn read(&self, file: &str) -> String {
+        read_text(&self.path.join(file), FILE_BYTES).unwrap_or_default()
     }
 }
 
@@ -108,12 +120,19 @@ fn oom_kills(events: &str) -> u64 {
     events.lines().map(count).fold(0, u64::saturating_add)
 }
 
-fn create(path: &Path) -> Result<(), CgroupError> {
+/// Whether a group was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It is new, and empty.
+    New,
+    There,
+}
+
+fn create(path: &Path) -> Result<Found, CgroupError> {
     match fs::create_dir(path) {
-        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-            Err(CgroupError { step: "create", path: path.into(), source })
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(Found::New),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Found::There),
+        Err(source) => Err(CgroupError { step: "create", path: path.into(), source }),
     }
 }
 

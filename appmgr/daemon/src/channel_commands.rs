@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::clock;
 use crate::daemon::Daemon;
+use crate::device_channel::Content;
 
 /// Requests served before the apps get their turn.
 const AT_ONCE: usize = 16;
@@ -33,7 +34,10 @@ impl Daemon {
             }
             Command::Apps => self.answer_apps(session, id),
             Command::Logs { after, follow, app } => {
-                self.answer_logs(session, id, after, follow, app.as_deref())
+                self.stream(session, id, Content::Lines, after, follow, app.as_deref());
+            }
+            Command::Events { after, follow, app } => {
+                self.stream(session, id, Content::Events, after, follow, app.as_deref());
             }
             Command::Start(app) => self.wish(session, id, &app, Wish::Start),
             Command::Stop(app) => self.wish(session, id, &app, Wish::Stop),
@@ -87,7 +91,15 @@ impl Daemon {
         }
     }
 
-    fn answer_logs(&mut self, session: u32, id: u32, after: u64, follow: bool, app: Option<&str>) {
+    fn stream(
+        &mut self,
+        session: u32,
+        id: u32,
+        content: Content,
+        after: u64,
+        follow: bool,
+        app: Option<&str>,
+    ) {
         let source = match app {
             None => None,
             // Not an app, and yet a source of lines.
@@ -97,14 +109,18 @@ impl Daemon {
                 Err(error) => return self.answer(session, id, refusal(error)),
             },
         };
-        let until = (!follow).then_some(self.log.ring().last_number());
+        let newest = match content {
+            Content::Lines => self.log.ring().last_number(),
+            Content::Events => self.denials.last_number(),
+        };
+        let until = (!follow).then_some(newest);
         let Some(channel) = &mut self.channel else { return };
-        if !channel.stream_log(id, after, until, source) {
+        if !channel.stream(id, content, after, until, source) {
             channel.answer(
                 session,
                 id,
                 false,
-                Answer::Refused("too many requests for the log are open".into()),
+                Answer::Refused("too many requests for log and events are open".into()),
             );
         }
     }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use nacre_appmgr_core::Uptime;
+use nacre_appmgr_core::denials::{Denials, Refusal};
 use nacre_appmgr_core::fleet::{AppIndex, Fleet, Order};
 use nacre_appmgr_core::lifecycle::{Action, Event};
 use nacre_appmgr_core::log_line::printable;
 use nacre_appmgr_core::network::Event as NetworkEvent;
 use nacre_appmgr_core::peers::Broker;
+use nacre_wire::denial::{Layer, Remedy};
 use nacre_wire::status::{AppStatus, Device};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -41,6 +43,7 @@ pub(crate) struct Daemon {
     pub(crate) channel: Option<Channel>,
     pub(crate) stats: StatsReader,
     pub(crate) network: NetworkService,
+    pub(crate) denials: Denials,
 }
 
 impl Daemon {
@@ -48,21 +51,24 @@ impl Daemon {
     pub(crate) fn run(mut self) -> nix::Result<()> {
         loop {
             let now = clock::now();
+            self.hear_silent(now);
             let due = self.fleet.timer(now);
             self.perform(due);
             let expired = self.broker.expire(now);
             self.reply_all(expired);
             self.network_event(NetworkEvent::Timer);
             self.resume_outputs(now);
+            self.resume_notifications(now);
+            self.hear_again(now);
             if self.fleet.is_down() {
                 self.log.own("all apps are stopped");
                 return Ok(());
             }
             if let Some(channel) = &mut self.channel {
-                channel.pump(self.log.ring());
+                channel.pump(self.log.ring(), &self.denials);
             }
             let until = self.next_deadline(now);
-            for source in self.events.wait(clock::now(), until)? {
+            for source in self.events.wait(until.map(|until| until.since(clock::now())))? {
                 self.dispatch(source);
             }
             self.serve_channel();
@@ -71,7 +77,12 @@ impl Daemon {
 
     fn next_deadline(&self, now: Uptime) -> Option<Uptime> {
         let behind = self.channel.as_ref().is_some_and(Channel::is_behind);
-        let paused = self.slots.iter().filter_map(|slot| slot.paused_until).min();
+        let paused = self
+            .slots
+            .iter()
+            .flat_map(|slot| [slot.paused_until, slot.unheard_until, slot.unanswered_until])
+            .flatten()
+            .min();
         let network = self.network.state.deadline();
         [behind.then_some(now), self.fleet.deadline(), self.broker.deadline(), network, paused]
             .into_iter()
@@ -88,6 +99,8 @@ impl Daemon {
             Source::Connection(id) => self.serve_connection(id),
             Source::Process(app) => self.reap(app),
             Source::Report(app) => self.read_report(app),
+            Source::Notification(app) => self.serve_notifications(app),
+            Source::RefusedTasks(app) => self.read_refused_tasks(app),
             Source::Output(app, pipe) => self.read_output(app, pipe),
             Source::Netd => self.read_netd(),
             Source::NetdProcess => self.reap_netd(),
@@ -115,11 +128,13 @@ impl Daemon {
         }
     }
 
-    fn act(&mut self, app: AppIndex, action: Action) {
+    pub(crate) fn act(&mut self, app: AppIndex, action: Action) {
         match action {
             Action::Log(text) => self.log_for(app, &printable(text.as_bytes())),
             Action::Start => self.start_app(app),
-            Action::SignalTerm => {
+            Action::Announce if self.announce_stop(app) => {}
+            // Nobody listens any more: there is nothing to wait for.
+            Action::Announce | Action::SignalTerm => {
                 if let Some(process) = self.slots.get_mut(app.0).and_then(|slot| slot.process.as_mut()) {
                     process.terminate();
                 }
@@ -144,6 +159,20 @@ impl Daemon {
         if let Some(slot) = self.slots.get(app.0) {
             let source = Rc::clone(&slot.source);
             self.log.line(clock::now(), &source, text);
+        }
+    }
+
+    /// Notes that a layer refused something to an app: the one way into the log and the events.
+    pub(crate) fn deny(&mut self, app: AppIndex, layer: Layer, mut refusal: Refusal) {
+        let Some(slot) = self.slots.get(app.0) else { return };
+        if let Remedy::Manifest { app: of, .. } = &mut refusal.remedy
+            && of.is_empty()
+        {
+            slot.id.as_str().clone_into(of);
+        }
+        let told = self.denials.note(app, &slot.id, layer, refusal, clock::now());
+        if let Some(line) = told.map(ToString::to_string) {
+            self.log_for(app, &line);
         }
     }
 

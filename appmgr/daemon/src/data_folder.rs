@@ -1,15 +1,19 @@
 //! An app's own data: a folder that belongs to its uid, and a hard quota on that uid.
 
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 
+use nacre_sys::file::{Kind, names, read_text, status};
 use nix::errno::Errno;
 use nix::sys::quota::{Dqblk, QuotaType, QuotaValidFlags, quotactl_set};
 
 /// Size of a block in `struct if_dqblk` (`quotactl(2)`).
 const QUOTA_BLOCK: u64 = 1024;
+
+/// Longest list of mounts that is read, in bytes: that of the most apps takes a tenth.
+const MOUNTS_BYTES: u64 = 64 * 1024;
 
 /// Files and folders that an app may have at least, and one more for each 4 KiB: without a bound, empty
 /// files fill the filesystem's inode table.
@@ -34,7 +38,7 @@ pub(crate) enum PrepareDataError {
 pub(crate) fn prepare(folder: &Path, uid: u32, bytes: u64) -> Result<(), PrepareDataError> {
     // A link in the place of the apps' folder would put the data where no quota holds.
     let parent = folder.parent().ok_or(PrepareDataError::Filesystem)?;
-    if !fs::symlink_metadata(parent).is_ok_and(|found| found.is_dir()) {
+    if !status(parent).is_ok_and(|found| found.kind == Kind::Folder) {
         return Err(PrepareDataError::Filesystem);
     }
     // The quota comes first: without it, no folder.
@@ -46,9 +50,9 @@ fn own(folder: &Path, uid: u32) -> Result<(), PrepareDataError> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => chown(folder, Some(uid), Some(uid)).map_err(PrepareDataError::Owner),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = fs::symlink_metadata(folder).map_err(PrepareDataError::Owner)?;
-            match found.uid() {
-                _ if !found.is_dir() => Err(PrepareDataError::Create(error)),
+            let found = status(folder).map_err(PrepareDataError::Owner)?;
+            match found.owner {
+                _ if found.kind != Kind::Folder => Err(PrepareDataError::Create(error)),
                 // A power cut came between creating the folder and giving it away: it is empty.
                 0 if uid != 0 && is_empty(folder) => {
                     chown(folder, Some(uid), Some(uid)).map_err(PrepareDataError::Owner)
@@ -62,12 +66,13 @@ fn own(folder: &Path, uid: u32) -> Result<(), PrepareDataError> {
 }
 
 fn is_empty(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+    names(folder).is_ok_and(|names| names.is_empty())
 }
 
 fn set_quota(folder: &Path, uid: u32, bytes: u64) -> Result<(), PrepareDataError> {
     let parent = folder.parent().ok_or(PrepareDataError::Filesystem)?;
-    let mounts = fs::read_to_string("/proc/self/mounts").map_err(|_| PrepareDataError::Filesystem)?;
+    let mounts = read_text(Path::new("/proc/self/mounts"), MOUNTS_BYTES);
+    let mounts = mounts.map_err(|_| PrepareDataError::Filesystem)?;
     let device = device_of(&mounts, parent).ok_or(PrepareDataError::Filesystem)?;
     let id = i32::try_from(uid).map_err(|_| PrepareDataError::Quota(Errno::EINVAL))?;
     let mut quota = Dqblk::default();
@@ -93,6 +98,8 @@ fn device_of(mounts: &str, folder: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

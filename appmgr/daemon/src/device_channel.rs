@@ -1,13 +1,15 @@
 //! The device channel's port: frames in, frames out, one client at a time.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nacre_appmgr_core::denials::Denials;
 use nacre_appmgr_core::log_ring::LogRing;
+use nacre_sys::file::{names, read_text};
 use nacre_wire::channel::{Answer, LogLine, Request, Response};
 use nacre_wire::frame::{self, FrameReader};
 use nacre_wire::message;
@@ -18,6 +20,8 @@ use crate::image::kernel_argument;
 
 /// Name of the virtio serial port that belongs to the channel.
 const PORT: &str = "nacre.device";
+/// Longest name of a port that is read, in bytes.
+const NAME_BYTES: u64 = 64;
 
 /// Bytes kept for a client that reads slowly, before requests and log lines wait: a few long frames.
 const MOST_OUT: usize = 12 * 1024;
@@ -28,17 +32,27 @@ const MOST_REQUESTS: usize = 32;
 /// Readings for one request: who sends noise without end gets no more than its turn.
 const READS_AT_ONCE: usize = 16;
 
-/// Requests for log lines that may be open.
+/// Requests for log lines and events that may be open.
 const MOST_STREAMS: usize = 4;
 
 /// A stream that reads and writes without blocking.
 pub(crate) trait Port: Read + Write + AsFd {}
 impl<T: Read + Write + AsFd> Port for T {}
 
-/// A request for log lines that is not at its end.
+/// What a stream consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Lines of the log.
+    Lines,
+    /// Denials.
+    Events,
+}
+
+/// A request for log lines or events that is not at its end.
 #[derive(Debug)]
 struct Stream {
     id: u32,
+    content: Content,
     /// Number of the last line sent.
     after: u64,
     /// Number of the last line to send; `None` follows for ever.
@@ -80,10 +94,10 @@ fn open_port(path: &Path) -> io::Result<File> {
 }
 
 fn virtio_port(class: &Path) -> Option<PathBuf> {
-    for entry in fs::read_dir(class).ok()?.flatten() {
-        let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
+    for port in names(class).ok()? {
+        let name = read_text(&class.join(&port).join("name"), NAME_BYTES).unwrap_or_default();
         if name.trim_end() == PORT {
-            return Some(Path::new("/dev").join(entry.file_name()));
+            return Some(Path::new("/dev").join(port));
         }
     }
     None
@@ -178,22 +192,23 @@ impl Channel {
         self.out.extend(frame.unwrap_or_default());
     }
 
-    /// Begins to send log lines, up to the newest of now or for ever; `false` if too many are open.
-    pub(crate) fn stream_log(
+    /// Begins to send log lines or events, up to the newest of now or for ever; `false` if too many are open.
+    pub(crate) fn stream(
         &mut self,
         id: u32,
+        content: Content,
         after: u64,
         until: Option<u64>,
         source: Option<String>,
     ) -> bool {
         let room = self.streams.len() < MOST_STREAMS;
         if room {
-            self.streams.push(Stream { id, after, until, source });
+            self.streams.push(Stream { id, content, after, until, source });
         }
         room
     }
 
-    /// Ends a stream of log lines.
+    /// Ends a stream.
     pub(crate) fn cancel(&mut self, id: u32) {
         let open = self.streams.len();
         self.streams.retain(|stream| stream.id != id);
@@ -202,19 +217,19 @@ impl Channel {
         }
     }
 
-    /// Sends log lines for as long as there is room.
-    pub(crate) fn pump(&mut self, ring: &LogRing) {
+    /// Sends log lines and events for as long as there is room.
+    pub(crate) fn pump(&mut self, ring: &LogRing, denials: &Denials) {
         let Some(session) = self.session else { return };
         self.flush();
         let mut ended = Vec::new();
-        let mut lines = Vec::new();
+        let mut answers = Vec::new();
         let mut room = MOST_OUT.saturating_sub(self.out.len());
         for stream in &mut self.streams {
             loop {
-                let line = ring
-                    .next_after(stream.after, stream.source.as_deref())
-                    .filter(|line| stream.until.is_none_or(|until| line.number <= until));
-                let Some(line) = line else {
+                let next = stream
+                    .next(ring, denials)
+                    .filter(|(number, _)| stream.until.is_none_or(|until| *number <= until));
+                let Some((number, answer)) = next else {
                     if stream.until.is_some() {
                         ended.push(stream.id);
                     }
@@ -223,19 +238,13 @@ impl Channel {
                 if room == 0 {
                     break;
                 }
-                room = room.saturating_sub(line.text.len() + 128);
-                stream.after = line.number;
-                let line = LogLine {
-                    number: line.number,
-                    uptime_ms: line.uptime.as_millis(),
-                    source: line.source.to_string(),
-                    text: line.text.to_string(),
-                };
-                lines.push((stream.id, line));
+                room = room.saturating_sub(weight(&answer));
+                stream.after = number;
+                answers.push((stream.id, answer));
             }
         }
-        for (id, line) in lines {
-            self.answer(session, id, true, Answer::Log(line));
+        for (id, answer) in answers {
+            self.answer(session, id, true, answer);
         }
         for id in ended {
             self.cancel(id);
@@ -259,6 +268,35 @@ impl Channel {
     }
 }
 
+impl Stream {
+    /// What comes next, with its number.
+    fn next(&self, ring: &LogRing, denials: &Denials) -> Option<(u64, Answer)> {
+        let source = self.source.as_deref();
+        match self.content {
+            Content::Lines => ring.next_after(self.after, source).map(|line| {
+                let line = LogLine {
+                    number: line.number,
+                    uptime_ms: line.uptime.as_millis(),
+                    source: line.source.to_string(),
+                    text: line.text.to_string(),
+                };
+                (line.number, Answer::Log(line))
+            }),
+            Content::Events => denials
+                .next_after(self.after, source)
+                .map(|denial| (denial.number, Answer::Event(denial.clone()))),
+        }
+    }
+}
+
+/// Bytes that an answer takes, about.
+fn weight(answer: &Answer) -> usize {
+    match answer {
+        Answer::Log(line) => line.text.len() + 128,
+        _ => 512,
+    }
+}
+
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.port.as_fd()
@@ -267,11 +305,15 @@ impl AsFd for Channel {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::net::UnixStream;
     use std::rc::Rc;
 
-    use nacre_appmgr_core::Uptime;
+    use nacre_appmgr_core::denials::Refusal;
+    use nacre_appmgr_core::{AppIndex, Uptime};
+    use nacre_manifest::component::ComponentId;
     use nacre_wire::channel::{Command, VERSION};
+    use nacre_wire::denial::{Layer, Remedy};
 
     use super::*;
 
@@ -342,10 +384,10 @@ mod tests {
         let ring = ring(500);
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream_log(5, 490, Some(ring.last_number()), None));
+        assert!(channel.stream(5, Content::Lines, 490, Some(ring.last_number()), None));
         let mut seen = Vec::new();
         for _ in 0..10 {
-            channel.pump(&ring);
+            channel.pump(&ring, &Denials::default());
             seen.extend(client.receive());
         }
         assert_eq!(numbers(&seen), (491..=500).collect::<Vec<_>>());
@@ -359,18 +401,46 @@ mod tests {
         let mut ring = ring(4);
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream_log(5, 0, None, Some("org.nacre.b".into())));
-        channel.pump(&ring);
+        assert!(channel.stream(5, Content::Lines, 0, None, Some("org.nacre.b".into())));
+        channel.pump(&ring, &Denials::default());
         assert_eq!(numbers(&client.receive()), [2, 4]);
         ring.push(Uptime::default(), &Rc::from("org.nacre.b"), "new");
-        channel.pump(&ring);
+        channel.pump(&ring, &Denials::default());
         assert_eq!(numbers(&client.receive()), [5]);
         channel.cancel(5);
         channel.flush();
         assert_eq!(client.receive().len(), 1);
         ring.push(Uptime::default(), &Rc::from("org.nacre.b"), "newer");
-        channel.pump(&ring);
+        channel.pump(&ring, &Denials::default());
         assert_eq!(client.receive(), []);
+    }
+
+    #[test]
+    fn events_of_one_app_are_sent_and_followed() {
+        let (mut channel, mut client) = pair();
+        let ids = ["org.nacre.a", "org.nacre.b"].map(|id| id.parse::<ComponentId>().unwrap());
+        let mut denials = Denials::default();
+        let deny = |denials: &mut Denials, n: usize| {
+            let refusal = Refusal { tried: format!("try {n}"), remedy: Remedy::never("x") };
+            denials.note(AppIndex(n % 2), &ids[n % 2], Layer::Seccomp, refusal, Uptime::default()).is_some()
+        };
+        assert!((0..4).all(|n| deny(&mut denials, n)));
+        client.send(1, 5, Command::Info);
+        channel.next_request().unwrap();
+        assert!(channel.stream(5, Content::Events, 0, None, Some("org.nacre.b".into())));
+        let mut seen = || {
+            channel.pump(&ring(9), &denials);
+            let events = client.receive().into_iter().map(|response| match response.answer {
+                Answer::Event(denial) => (denial.number, denial.tried),
+                other => panic!("{other:?}"),
+            });
+            events.collect::<Vec<_>>()
+        };
+        assert_eq!(seen(), [(2, "try 1".to_owned()), (4, "try 3".to_owned())]);
+        assert_eq!(seen(), []);
+        assert!(deny(&mut denials, 5));
+        channel.pump(&ring(9), &denials);
+        assert_eq!(client.receive().len(), 1);
     }
 
     #[test]
@@ -379,9 +449,9 @@ mod tests {
         let ring = ring(5_000);
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream_log(5, 0, Some(5_000), None));
+        assert!(channel.stream(5, Content::Lines, 0, Some(5_000), None));
         for _ in 0..5_000 {
-            channel.pump(&ring);
+            channel.pump(&ring, &Denials::default());
             assert!(channel.out.len() <= MOST_OUT + 2_048);
         }
         client.send(1, 6, Command::Info);
@@ -389,7 +459,7 @@ mod tests {
         let mut seen = Vec::new();
         while !channel.streams.is_empty() || !channel.out.is_empty() {
             seen.extend(client.receive());
-            channel.pump(&ring);
+            channel.pump(&ring, &Denials::default());
         }
         seen.extend(client.receive());
         assert!(numbers(&seen).into_iter().eq(1..=5_000));
@@ -401,10 +471,10 @@ mod tests {
         let (mut channel, mut client) = pair();
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream_log(5, 0, None, None));
+        assert!(channel.stream(5, Content::Lines, 0, None, None));
         client.send(2, 1, Command::Info);
         channel.next_request().unwrap();
-        channel.pump(&ring(3));
+        channel.pump(&ring(3), &Denials::default());
         assert_eq!(client.receive(), []);
     }
 
@@ -413,7 +483,7 @@ mod tests {
         let (mut channel, mut client) = pair();
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream_log(5, 0, None, None));
+        assert!(channel.stream(5, Content::Lines, 0, None, None));
         drop(client);
         assert_eq!(channel.next_request(), None);
         assert!(channel.streams.is_empty() && channel.session.is_none());

@@ -1,11 +1,14 @@
 //! What the running OS knows of its own image.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use nacre_manifest::device::{self, DecodeError, ImageInfo};
+use nacre_sys::file;
 use nacre_verify::key::{ParsePublicKeyError, PublicKey};
+
+/// Longest description that is read, in bytes: far more than any has.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// The image's description and its app keys.
 #[derive(Debug, Clone)]
@@ -25,6 +28,10 @@ pub(crate) enum LoadImageError {
     Read { path: PathBuf, source: io::Error },
     #[error("decode the image's description")]
     Decode(#[from] DecodeError),
+    /// This program has no code that switches layers off.
+    #[cfg(not(feature = "layer-switches"))]
+    #[error("this app manager cannot switch layers off")]
+    NotSwitchable,
     #[error("read the image's app keys")]
     Key(#[from] ParsePublicKeyError),
 }
@@ -32,8 +39,13 @@ pub(crate) enum LoadImageError {
 impl Image {
     /// Reads it from the verified root filesystem.
     pub(crate) fn load(path: &Path) -> Result<Self, LoadImageError> {
-        let bytes = fs::read(path).map_err(|source| LoadImageError::Read { path: path.into(), source })?;
+        let bytes = file::read(path, MAX_BYTES)
+            .map_err(|source| LoadImageError::Read { path: path.into(), source })?;
         let info: ImageInfo = device::decode(&bytes)?;
+        #[cfg(not(feature = "layer-switches"))]
+        if !info.layers_off.is_empty() || !info.layers_off_of.is_empty() {
+            return Err(LoadImageError::NotSwitchable);
+        }
         let app_keys =
             info.app_keys.iter().map(|key| PublicKey::from_bytes(&key.0)).collect::<Result<_, _>>()?;
         let slot = kernel_argument("nacre.slot").unwrap_or_default();
@@ -55,6 +67,13 @@ impl Image {
             let layers = self.info.layers_off.join(", ");
             lines.push(format!("*** SANDBOX LAYERS ASKED TO BE OFF: {layers}; for tests only ***"));
         }
+        for of in &self.info.layers_off_of {
+            let (app, layers) = (of.app.short(), of.layers.join(", "));
+            lines.push(format!("*** SANDBOX LAYERS OF {app} ASKED TO BE OFF: {layers}; for tests only ***"));
+        }
+        if self.info.control_kernel {
+            lines.push("*** CONTROL KERNEL, open on purpose to attacks; for tests only ***".into());
+        }
         lines
     }
 }
@@ -72,14 +91,15 @@ fn argument_of(command_line: &str, name: &str) -> Option<String> {
 
 /// First line of one of the kernel's text files, at most 4 KiB; empty if it cannot be read.
 fn first_line(path: &str) -> String {
-    let mut bytes = Vec::new();
     // What is not there is shown as nothing.
-    let _ = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut bytes));
-    String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()
+    let text = file::read_text(Path::new(path), 4096).unwrap_or_default();
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use nacre_manifest::device::PublicKey as Bytes;
 
     use super::*;
@@ -94,7 +114,10 @@ mod tests {
             app_keys: vec![],
             critical: vec![],
             layers_off: vec![],
+            layers_off_of: vec![],
             time_servers: vec![],
+            devices: nacre_manifest::device::BoardDevices::default(),
+            control_kernel: false,
         }
     }
 

@@ -6,13 +6,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nacre_sandbox::LaunchSpec;
-use nacre_sys::spawn::{PidNamespace, SpawnError, SpawnRequest, spawn};
+use nacre_sys::spawn::{SpawnError, SpawnRequest, spawn};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::app_network;
 use crate::cgroup::{Cgroup, CgroupError};
+use crate::layers::OwnLayers;
 use crate::package_store::Package;
 use crate::paths::Paths;
 
@@ -42,8 +44,8 @@ pub(crate) struct Launched {
     pub(crate) pidfd: OwnedFd,
     pub(crate) stdout: PipeReader,
     pub(crate) stderr: PipeReader,
-    /// One line of text if a step fails; ends without one when the app runs.
-    pub(crate) report: PipeReader,
+    /// Brings the filter's listener, or one line of text if a step fails; ends when the app runs.
+    pub(crate) report: OwnedFd,
 }
 
 /// What the launcher needs to know, written once for all starts of an app.
@@ -69,6 +71,7 @@ pub(crate) fn describe(
         filter: package.filter.clone(),
         layers_off: layers_off.to_vec(),
         network: manifest.network.as_ref().map(app_network::describe),
+        writable_executable: manifest.writable_executable,
     }
 }
 
@@ -91,12 +94,15 @@ pub(crate) fn launch(
     spec: &OwnedFd,
     network: Option<BorrowedFd<'_>>,
     cgroup: &Cgroup,
+    layers: OwnLayers,
 ) -> Result<Launched, LaunchError> {
     // Its writer is dropped at once: standard input is at its end.
     let (stdin, _) = io::pipe().map_err(LaunchError::Pipe)?;
     let (stdout, stdout_in) = output_pipe()?;
     let (stderr, stderr_in) = output_pipe()?;
-    let (report, report_in) = output_pipe()?;
+    let (report, report_in) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .map_err(|errno| LaunchError::Pipe(errno.into()))?;
     let group = cgroup.open()?;
     let fds = [stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd(), spec.as_fd(), report_in.as_fd()];
     let fds: Vec<BorrowedFd<'_>> = fds.into_iter().chain(network).collect();
@@ -105,7 +111,7 @@ pub(crate) fn launch(
         argv: &[LAUNCHER],
         env: &[],
         fds: &fds,
-        pid_namespace: PidNamespace::New,
+        pid_namespace: layers.pid_namespace(),
         cgroup: Some(group.as_fd()),
     })?;
     Ok(Launched { pid: spawned.pid.as_raw(), pidfd: spawned.pidfd, stdout, stderr, report })
@@ -141,6 +147,7 @@ mod tests {
             filter: vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f],
             layers_off: vec![],
             network: None,
+            writable_executable: false,
         };
         let mut file = File::from(seal(&spec).unwrap());
         assert!(file.write_all(b"x").is_err());

@@ -4,6 +4,7 @@
 //! `nacre-appmgr-core`. After SIGTERM it stops all apps and exits with 0.
 #![forbid(unsafe_code)]
 
+mod app_grants;
 mod app_network;
 mod app_requests;
 mod app_runs;
@@ -15,13 +16,19 @@ mod daemon;
 mod data_folder;
 mod device_channel;
 mod device_nodes;
+mod devices;
 mod event_loop;
+mod foreign_memory;
 mod image;
 mod launch;
+mod layers;
+mod limits;
 mod log;
 mod log_capture;
 mod netd;
 mod network_service;
+mod notify;
+mod open_ports;
 mod package_mount;
 mod package_store;
 mod paths;
@@ -31,6 +38,7 @@ mod slot;
 mod startup;
 mod stats;
 mod uids;
+mod watched_call;
 
 use std::error::Error;
 use std::io;

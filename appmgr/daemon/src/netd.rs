@@ -1,20 +1,19 @@
 //! netd's process, and the socket pair that ties it to the app manager.
 
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nacre_appmgr_core::end::End;
 use nacre_manifest::device::Limits;
+use nacre_sys::fd_passing;
 use nacre_sys::pidfd;
 use nacre_sys::spawn::{PidNamespace, SpawnError, SpawnRequest, spawn};
 use nacre_wire::message::{self, MAX_MESSAGE};
 use nacre_wire::net::{self, Report};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair,
-};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socketpair};
 
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::launch::{LaunchError, output_pipe};
@@ -143,14 +142,11 @@ impl Netd {
 }
 
 /// Sends a packet, with these descriptors, or fails at once: what is not read yet is never much.
-pub(crate) fn send(socket: BorrowedFd<'_>, packet: &[u8], fds: &[RawFd]) -> Result<(), Errno> {
+pub(crate) fn send(socket: BorrowedFd<'_>, packet: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     if packet.len() > net::MAX_PACKET {
         return Err(Errno::EMSGSIZE);
     }
-    let rights = [ControlMessage::ScmRights(fds)];
-    let rights = if fds.is_empty() { &[][..] } else { &rights[..] };
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(packet)], rights, flags, None).map(drop)
+    fd_passing::send(socket, packet, fds)
 }
 
 #[cfg(test)]
@@ -158,7 +154,6 @@ mod tests {
     use std::fs;
     use std::io::Write;
 
-    use nacre_sys::fd_passing;
     use nacre_wire::net::Order;
     use nix::sys::socket;
 
@@ -213,7 +208,7 @@ mod tests {
         let order = Order::Join { app: 1, name: "a".into(), network: vec![7; net::MAX_POLICY] };
         let (reader, mut writer) = io::pipe().unwrap();
         let packet = message::encode(&order).unwrap();
-        send(netd.socket(), &packet, &[reader.as_raw_fd()]).unwrap();
+        send(netd.socket(), &packet, &[reader.as_fd()]).unwrap();
         let mut buffer = vec![0; net::MAX_PACKET];
         let received = fd_passing::receive(&theirs, &mut buffer).unwrap();
         assert_eq!(message::decode::<Order>(&buffer[..received.length]).unwrap(), order);

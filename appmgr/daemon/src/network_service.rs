@@ -105,7 +105,8 @@ impl Daemon {
             Action::Open(app) => self.happen(app, AppEvent::NetworkUp),
             Action::Close(app) => self.happen(app, AppEvent::NetworkDown),
             Action::Time { unix_ms, server } => self.follow_time(unix_ms, &server),
-            Action::Denied(app, what) => self.note_denial(app, &what),
+            Action::Denied(app, layer, refusal) => self.deny(app, layer, refusal),
+            Action::Knocked { port, from } => self.knocked(port, from),
             Action::LogFor(app, text) => self.complain(app, &text),
             Action::Log(text) => self.log_netd(&text),
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use nacre_sys::file::status_of;
 use nacre_sys::verity::{self, EnableVerityError, MeasureVerityError};
 use nacre_verify::package::IMAGE_MEMBER;
 use nix::errno::Errno;
@@ -40,7 +41,7 @@ pub(crate) enum MountImageError {
 /// each block that it reads.
 pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<(), MountImageError> {
     let file = plain_file::open(&package.image).map_err(MountImageError::Open)?;
-    let found = file.metadata().map_err(MountImageError::Open)?.len();
+    let found = status_of(&file).map_err(MountImageError::Open)?.bytes;
     if found != package.image_bytes {
         return Err(MountImageError::Length { found, signed: package.image_bytes });
     }
@@ -55,7 +56,14 @@ pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<(), MountIma
     if digest != Some(package.image_digest) {
         return Err(MountImageError::Digest);
     }
-    fs::create_dir_all(root).map_err(|source| MountImageError::MountPoint(root.into(), source))?;
+    for folder in [root.parent().unwrap_or(root), root] {
+        match fs::create_dir(folder) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(MountImageError::MountPoint(folder.into(), source));
+            }
+            _ => {}
+        }
+    }
     // One that an earlier app manager mounted; there is none after a boot.
     let _ = umount2(root, MntFlags::MNT_DETACH);
     // By descriptor: what is mounted is the file that was measured, whatever the path names by now.

@@ -1,11 +1,11 @@
 //! Installed packages: which there are, and whether each is what an app key signed.
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use nacre_manifest::component::ComponentId;
 use nacre_manifest::device::{self, DecodeError, Manifest};
+use nacre_sys::file::names;
 use nacre_verify::key::PublicKey;
 use nacre_verify::package::{
     IMAGE_MEMBER, MANIFEST_MEMBER, MAX_MANIFEST_BYTES, VerifyManifestError, verify_manifest,
@@ -52,8 +52,7 @@ pub(crate) enum OpenPackageError {
 /// Names of the folders with packages, in order; names that are no component id come separately.
 pub(crate) fn scan(packages: &Path) -> io::Result<(Vec<ComponentId>, Vec<String>)> {
     let (mut apps, mut others) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(packages)? {
-        let name = entry?.file_name();
+    for name in names(packages)? {
         match name.to_str().and_then(|name| name.parse().ok()) {
             Some(id) => apps.push(id),
             None => others.push(name.to_string_lossy().into_owned()),
@@ -105,6 +104,8 @@ fn read_bounded(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use nacre_manifest::device::{Limits, Restart, RestartPolicy};
     use nacre_verify::digest::Digest;
     use nacre_verify::key::SigningKey;
@@ -137,6 +138,10 @@ mod tests {
             system: vec![],
             peers: vec![],
             network: None,
+            health: None,
+            devices: device::Devices::default(),
+            events: Vec::new(),
+            writable_executable: false,
         }
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use nacre_sys::file::{Kind, status_of};
 use nix::fcntl::OFlag;
 
 /// Opens a regular file for reading. A link in its place could lead to a device, and a FIFO would keep the
@@ -12,7 +13,7 @@ use nix::fcntl::OFlag;
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
-    if file.metadata()?.is_file() {
+    if status_of(&file)?.kind == Kind::File {
         Ok(file)
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))

@@ -1,11 +1,12 @@
 //! A launched app: its process, its pipes, and how it ended.
 
 use std::fs;
-use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nacre_appmgr_core::end::End;
 use nacre_appmgr_core::log_line::printable;
+use nacre_sandbox::{LISTENER_PACKET, MAX_REPORT_BYTES};
+use nacre_sys::fd_passing::{self, ReceiveError, Received};
 use nacre_sys::pidfd;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -14,9 +15,6 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use crate::launch::Launched;
 use crate::log_capture::Capture;
 
-/// Longest report of the launcher that is read, in bytes.
-const REPORT_BYTES: usize = 512;
-
 /// One run of an app.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -24,18 +22,22 @@ pub(crate) struct Process {
     pidfd: OwnedFd,
     /// Standard output and standard error, while open.
     pub(crate) output: [Option<Capture>; 2],
-    report: Option<PipeReader>,
+    report: Option<OwnedFd>,
     reported: Vec<u8>,
+    /// Tells of calls that the filter denies, from before the app runs to the end of all its processes.
+    listener: Option<OwnedFd>,
     oom_kills_before: u64,
     /// SIGTERM was carried out for it.
     terminated: bool,
 }
 
-/// What the launcher's pipe says.
+/// What the launcher's socket says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handover {
     /// It is still at work.
     Pending,
+    /// It handed over the listener of its filter, and goes on.
+    Listening,
     /// It executed the app.
     Done,
     /// It told why not, and ends.
@@ -51,6 +53,7 @@ impl Process {
             output: [launched.stdout, launched.stderr].map(|pipe| Some(Capture::new(pipe))),
             report: Some(launched.report),
             reported: Vec::new(),
+            listener: None,
             oom_kills_before: oom_kills,
             terminated: false,
         }
@@ -62,8 +65,13 @@ impl Process {
     }
 
     /// Readable when the launcher has something to say, or has handed over.
-    pub(crate) fn report(&self) -> Option<&PipeReader> {
+    pub(crate) fn report(&self) -> Option<&OwnedFd> {
         self.report.as_ref()
+    }
+
+    /// Readable when a call waits that the filter denied.
+    pub(crate) fn listener(&self) -> Option<&OwnedFd> {
+        self.listener.as_ref()
     }
 
     /// Sends SIGTERM. The first process of a PID namespace gets no signal that it has no handler for
@@ -76,20 +84,33 @@ impl Process {
         let _ = pidfd::send_signal(&self.pidfd, signal);
     }
 
-    /// Reads what the launcher says; at its end the pipe is closed.
+    /// Reads what the launcher says; at its end the socket is closed.
     pub(crate) fn hand_over(&mut self) -> Handover {
-        let Some(pipe) = &mut self.report else { return Handover::Pending };
-        let mut piece = [0; REPORT_BYTES];
-        match pipe.read(&mut piece) {
-            Ok(bytes @ 1..) => {
-                let room = REPORT_BYTES.saturating_sub(self.reported.len()).min(bytes);
-                self.reported.extend_from_slice(piece.get(..room).unwrap_or_default());
-                Handover::Pending
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Handover::Pending,
-            _ => {
+        let Some(socket) = &self.report else { return Handover::Pending };
+        let mut packet = [0; MAX_REPORT_BYTES];
+        match fd_passing::receive(socket, &mut packet) {
+            Ok(Received { length: 0, .. }) => {
                 self.report = None;
                 if self.reported.is_empty() { Handover::Done } else { Handover::Failed }
+            }
+            Ok(Received { length, mut fds }) => {
+                let said = packet.get(..length).unwrap_or_default();
+                match fds.pop() {
+                    Some(listener) if said == LISTENER_PACKET && self.listener.is_none() => {
+                        self.listener = Some(listener);
+                        Handover::Listening
+                    }
+                    _ => {
+                        self.reported = said.to_vec();
+                        Handover::Pending
+                    }
+                }
+            }
+            Err(ReceiveError::Kernel(Errno::EAGAIN | Errno::EINTR)) => Handover::Pending,
+            Err(error) => {
+                self.report = None;
+                self.reported = error.to_string().into_bytes();
+                Handover::Failed
             }
         }
     }
@@ -97,7 +118,7 @@ impl Process {
     /// How it ended, once it has. `oom_kills` is the group's count now.
     pub(crate) fn end(&mut self, oom_kills: impl Fn() -> u64) -> Option<End> {
         let end = end_of(&self.pidfd)?;
-        // The rest of a report that came with the end: at most its text and the end of the pipe.
+        // The rest of a report that came with the end: at most a listener, its text and its end.
         for _ in 0..3 {
             self.hand_over();
         }
@@ -139,9 +160,10 @@ fn defaults_on_sigterm(status: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
+    use std::io;
 
     use nacre_sys::spawn::{PidNamespace, SpawnRequest, spawn};
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
     use super::*;
 
@@ -157,8 +179,11 @@ mod tests {
             cgroup: None,
         };
         let child = spawn(&request).unwrap();
-        let (reader, mut writer) = io::pipe().unwrap();
-        writer.write_all(report.as_bytes()).unwrap();
+        let (reader, writer) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        if !report.is_empty() {
+            fd_passing::send(&writer, report.as_bytes(), &[]).unwrap();
+        }
         let empty = || io::pipe().unwrap().0;
         let (pid, pidfd) = (child.pid.as_raw(), child.pidfd);
         Process::new(Launched { pid, pidfd, stdout: empty(), stderr: empty(), report: reader }, 3)

@@ -4,17 +4,22 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use nacre_appmgr_core::Uptime;
+use nacre_appmgr_core::access::Access;
 use nacre_appmgr_core::fleet::AppIndex;
 use nacre_appmgr_core::lifecycle::Lifecycle;
 use nacre_appmgr_core::log_intake::Budget;
+use nacre_appmgr_core::notification_budget::NotificationBudget;
 use nacre_appmgr_core::peers::Party;
+use nacre_appmgr_core::request_budget::RequestBudget;
 use nacre_manifest::component::ComponentId;
-use nacre_manifest::device::SystemGrant;
+use nacre_manifest::device::{Devices, EventKind, Health, Limits, SystemGrant};
 use nacre_wire::message::MAX_STATUS_TEXT;
 use nacre_wire::status::AppStatus;
 
 use crate::app_network::AppNetwork;
 use crate::cgroup::Cgroup;
+use crate::layers::OwnLayers;
+use crate::limits::Told;
 use crate::process::Process;
 
 /// What is needed to start an app.
@@ -24,6 +29,12 @@ pub(crate) struct Installed {
     /// The sealed launch description.
     pub(crate) spec: OwnedFd,
     pub(crate) network: Option<AppNetwork>,
+    /// What Landlock and the mounts let it do.
+    pub(crate) access: Access,
+    /// What it may use up, as its manifest has it.
+    pub(crate) limits: Limits,
+    /// The layers around it that are the app manager's own.
+    pub(crate) layers: OwnLayers,
 }
 
 /// One app.
@@ -36,6 +47,9 @@ pub(crate) struct Slot {
     pub(crate) version: String,
     pub(crate) system: Vec<SystemGrant>,
     pub(crate) peers: Vec<ComponentId>,
+    pub(crate) devices: Devices,
+    pub(crate) health: Option<Health>,
+    pub(crate) events: Vec<EventKind>,
     /// `None` if the package was refused.
     pub(crate) installed: Option<Installed>,
     pub(crate) process: Option<Process>,
@@ -44,8 +58,18 @@ pub(crate) struct Slot {
     pub(crate) paused_until: Option<Uptime>,
     /// It was told in this run that it writes too fast.
     pub(crate) slowed: bool,
-    /// The denials of this run that were logged: an app that tries again and again is logged once.
-    pub(crate) denials: Vec<String>,
+    /// Has news when it is refused a process or a thread.
+    pub(crate) refused_tasks: Option<std::fs::File>,
+    /// The limits that it ran into, and of which it was told.
+    pub(crate) limits_told: Told,
+    pub(crate) requests: RequestBudget,
+    pub(crate) notifications: NotificationBudget,
+    /// Until when its denied calls are not answered.
+    pub(crate) unanswered_until: Option<Uptime>,
+    /// Until when its requests are not read.
+    pub(crate) unheard_until: Option<Uptime>,
+    /// It was told in this run that it asks too much.
+    pub(crate) asks_too_much: bool,
 }
 
 impl Slot {
@@ -57,12 +81,21 @@ impl Slot {
             version: String::new(),
             system: Vec::new(),
             peers: Vec::new(),
+            devices: Devices::default(),
+            health: None,
+            events: Vec::new(),
             installed: None,
             process: None,
             budget: Budget::new(now),
             paused_until: None,
             slowed: false,
-            denials: Vec::new(),
+            refused_tasks: None,
+            limits_told: Told::default(),
+            notifications: NotificationBudget::new(now),
+            unanswered_until: None,
+            requests: RequestBudget::new(now),
+            unheard_until: None,
+            asks_too_much: false,
         }
     }
 

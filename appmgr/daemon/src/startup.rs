@@ -7,7 +7,10 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use nacre_appmgr_core::access::Access;
+use nacre_appmgr_core::claims::Claims;
 use nacre_appmgr_core::critical::{Found, boot_failures};
+use nacre_appmgr_core::denials::Denials;
 use nacre_appmgr_core::fleet::{AppIndex, Fleet};
 use nacre_appmgr_core::lifecycle::{Event, Lifecycle};
 use nacre_appmgr_core::peers::Broker;
@@ -27,9 +30,11 @@ use crate::daemon::Daemon;
 use crate::data_folder::{self, PrepareDataError};
 use crate::device_channel::{self, Channel};
 use crate::device_nodes::{self, MakeDevicesError};
+use crate::devices;
 use crate::event_loop::{EventLoop, Interest, Source};
 use crate::image::{Image, LoadImageError};
 use crate::launch::{self, LaunchError};
+use crate::layers::OwnLayers;
 use crate::log::Log;
 use crate::network_service::NetworkService;
 use crate::package_mount::{MountImageError, mount_image};
@@ -79,6 +84,10 @@ enum InstallError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Network(#[from] MakeNetworkError),
+    #[error("its devices: {0}")]
+    Devices(String),
+    #[error("have the kernel simulate GPIO lines")]
+    Simulate(#[source] io::Error),
 }
 
 impl Daemon {
@@ -116,6 +125,7 @@ impl Daemon {
             channel,
             stats: StatsReader::default(),
             network: NetworkService::new(paths.cgroups.join("netd"), clock::now()),
+            denials: Denials::default(),
         };
         daemon.install_all(&paths, &groups)?;
         Ok(daemon)
@@ -139,6 +149,7 @@ impl Daemon {
         let mut uids = self.load_uids(paths, &apps);
         let mut rollback_indices = Vec::new();
         let mut ports = Ports::default();
+        let mut claims = Claims::default();
         for (at, id) in apps.into_iter().enumerate() {
             let now = clock::now();
             let mut slot = Slot::new(id.clone(), now);
@@ -150,9 +161,12 @@ impl Daemon {
             let lifecycle = Lifecycle::new(id.short(), &restart, now);
             let networked = opened.as_ref().is_ok_and(|package| package.manifest.network.is_some());
             let lifecycle = if networked { lifecycle.with_network() } else { lifecycle };
+            let health = opened.as_ref().ok().and_then(|package| package.manifest.health);
+            let lifecycle = lifecycle.with_health(health);
             let index = self.fleet.add(id.clone(), lifecycle);
             let installed = opened.and_then(|package| {
-                let installed = self.install(&package, &mut uids, &mut ports, index, paths, groups)?;
+                let installed =
+                    self.install(&package, &mut uids, &mut ports, &mut claims, index, paths, groups)?;
                 Ok((package, installed))
             });
             match installed {
@@ -161,6 +175,9 @@ impl Daemon {
                     slot.version = package.manifest.version;
                     slot.system = package.manifest.system;
                     slot.peers = package.manifest.peers;
+                    slot.devices = package.manifest.devices;
+                    slot.health = package.manifest.health;
+                    slot.events = package.manifest.events;
                     slot.installed = Some(installed);
                     self.slots.push(slot);
                 }
@@ -188,6 +205,7 @@ impl Daemon {
         package: &Package,
         uids: &mut UidTable,
         ports: &mut Ports,
+        claims: &mut Claims,
         index: AppIndex,
         paths: &Paths,
         groups: &Path,
@@ -196,6 +214,10 @@ impl Daemon {
         let name = manifest.app.as_str();
         let listen = manifest.network.as_ref().map_or(&[][..], |network| &network.listen);
         ports.check(listen).map_err(MakeNetworkError::Port)?;
+        claims.check(&manifest.devices, &self.image.info.devices).map_err(InstallError::Devices)?;
+        if !manifest.devices.gpio.is_empty() {
+            devices::simulate(&self.image.info.devices.simulated).map_err(InstallError::Simulate)?;
+        }
         let uid = match uids.get(&manifest.app) {
             Some(uid) => uid,
             None => {
@@ -205,18 +227,23 @@ impl Daemon {
                 uid
             }
         };
+        let layers_off = self.image.info.layers_off_for(&manifest.app);
+        let layers = OwnLayers::new(&layers_off);
         if manifest.data_bytes > 0 {
-            data_folder::prepare(&paths.app_data.join(name), uid, manifest.data_bytes)?;
+            let bytes = layers.data_bytes(manifest.data_bytes);
+            data_folder::prepare(&paths.app_data.join(name), uid, bytes)?;
         }
         let root: PathBuf = paths.mounts.join(name).join("root");
         mount_image(package, &root)?;
-        let cgroup = Cgroup::create(groups.join(name), &manifest.limits)?;
-        let spec = launch::seal(&launch::describe(package, uid, &root, paths, &self.image.info.layers_off))?;
+        let cgroup = Cgroup::create(groups.join(name), &layers.limits(&manifest.limits))?;
+        let spec = launch::seal(&launch::describe(package, uid, &root, paths, &layers_off))?;
         let network = manifest.network.as_ref();
         let network = network.map(|network| AppNetwork::make(index, &manifest.app, network)).transpose()?;
         ports.give(listen, &manifest.app);
+        claims.give(&manifest.devices, &manifest.app);
         self.by_uid.insert(uid, index);
-        Ok(Installed { cgroup, spec, network })
+        let access = Access::of(manifest);
+        Ok(Installed { cgroup, spec, network, access, limits: manifest.limits, layers })
     }
 
     fn load_uids(&mut self, paths: &Paths, apps: &[ComponentId]) -> UidTable {

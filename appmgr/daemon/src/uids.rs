@@ -1,12 +1,17 @@
 //! Which uid an app runs as: one of its own, kept for as long as its data folder exists.
+//!
+//! Who wrote the disk is not known, so that the table is believed only where it is no contradiction, neither in itself
+//! nor to the owners of the data folders. Whatever it says, no two apps get one uid, and none gets that of another
+//! one's data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nacre_manifest::component::ComponentId;
+use nacre_sys::file::{names, status};
 
 use crate::plain_file;
 
@@ -26,7 +31,12 @@ const MAX_BYTES: u64 = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct UidTable {
     by_app: BTreeMap<ComponentId, u32>,
+    /// Uids of data of which nobody knows whose it is: given to nobody.
+    withheld: BTreeSet<u32>,
 }
+
+/// A data folder's name, and the uid that owns it, which is an app's.
+type Owner = (String, u32);
 
 /// What the table was read from.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,15 +55,28 @@ impl UidTable {
         let mut text = String::new();
         let read = plain_file::open(&state.join(FILE))
             .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
-        let origin = match read {
-            Ok(_) => match Self::parse(&text) {
-                Some(table) => return (table, Origin::File),
-                None => Origin::BadFile,
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Origin::NoFile,
-            Err(_) => Origin::BadFile,
-        };
-        (Self::from_owners(app_data), origin)
+        let owners = owners(app_data);
+        match read {
+            Ok(_) => Self::of(Some(&text), &owners),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::of(None, &owners),
+            Err(_) => (Self::from_owners(&owners), Origin::BadFile),
+        }
+    }
+
+    fn of(text: Option<&str>, owners: &[Owner]) -> (Self, Origin) {
+        match text.map(Self::parse) {
+            Some(Some(table)) if table.agrees_with(owners) => (table, Origin::File),
+            Some(_) => (Self::from_owners(owners), Origin::BadFile),
+            None => (Self::from_owners(owners), Origin::NoFile),
+        }
+    }
+
+    /// Whether each data folder belongs to whom the table says: a uid is noted before anything belongs to it, and for
+    /// as long as the folder exists.
+    fn agrees_with(&self, owners: &[Owner]) -> bool {
+        owners
+            .iter()
+            .all(|(name, owner)| self.by_app.iter().any(|(app, uid)| uid == owner && app.as_str() == name))
     }
 
     /// The uid of an app, or `None` if it has none yet.
@@ -63,7 +86,8 @@ impl UidTable {
 
     /// Gives an app the lowest free uid; `None` if all are given.
     pub(crate) fn assign(&mut self, app: &ComponentId) -> Option<u32> {
-        let uid = (FIRST_UID..=LAST_UID).find(|uid| !self.by_app.values().any(|given| given == uid))?;
+        let given = |uid: &u32| self.withheld.contains(uid) || self.by_app.values().any(|given| given == uid);
+        let uid = (FIRST_UID..=LAST_UID).find(|uid| !given(uid))?;
         self.by_app.insert(app.clone(), uid);
         Some(uid)
     }
@@ -99,13 +123,15 @@ impl UidTable {
         (text.is_empty() || text.ends_with('\n')).then_some(table)
     }
 
-    fn from_owners(app_data: &Path) -> Self {
+    /// Whoever shares a uid with another folder keeps none: it can't be told whose it was. Its data then belongs to
+    /// nobody, and its app is refused.
+    fn from_owners(owners: &[Owner]) -> Self {
         let mut table = Self::default();
-        for entry in fs::read_dir(app_data).into_iter().flatten().flatten() {
-            let id = entry.file_name().to_str().and_then(|name| name.parse::<ComponentId>().ok());
-            if let (Some(id), Ok(owner)) = (id, entry.metadata().map(|data| data.uid())) {
-                // A second folder with the same owner keeps no uid, and its app is refused its data.
-                let _ = table.insert(id, owner);
+        for (name, uid) in owners {
+            let alone = owners.iter().filter(|(_, other)| other == uid).count() == 1;
+            match name.parse() {
+                Ok(app) if alone => _ = table.by_app.insert(app, *uid),
+                _ => _ = table.withheld.insert(*uid),
             }
         }
         table
@@ -113,7 +139,7 @@ impl UidTable {
 
     fn insert(&mut self, app: ComponentId, uid: u32) -> Option<()> {
         let free = !self.by_app.values().any(|given| *given == uid) && !self.by_app.contains_key(&app);
-        if free && (FIRST_UID..=LAST_UID).contains(&uid) {
+        if free && is_of_apps(uid) {
             self.by_app.insert(app, uid);
             Some(())
         } else {
@@ -122,8 +148,24 @@ impl UidTable {
     }
 }
 
+fn is_of_apps(uid: u32) -> bool {
+    (FIRST_UID..=LAST_UID).contains(&uid)
+}
+
+/// The folders that belong to apps. One that an interrupted attempt made is still root's.
+fn owners(app_data: &Path) -> Vec<Owner> {
+    let names = names(app_data).unwrap_or_default().into_iter();
+    let owners = names.filter_map(|name| {
+        let owner = status(&app_data.join(&name)).ok()?.owner;
+        Some((name.to_string_lossy().into_owned(), owner))
+    });
+    owners.filter(|(_, uid)| is_of_apps(*uid)).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn id(text: &str) -> ComponentId {
@@ -170,6 +212,71 @@ mod tests {
             "x\n",
         ] {
             assert_eq!(UidTable::parse(text), None, "{text:?}");
+        }
+    }
+
+    fn owner(name: &str, uid: u32) -> Owner {
+        (name.to_owned(), uid)
+    }
+
+    #[test]
+    fn table_that_contradicts_the_folders_is_made_again_from_them() {
+        let owners = [owner("a.a", 20_000), owner("b.b", 20_001)];
+        let good = "20000 a.a\n20001 b.b\n20002 c.c\n";
+        assert_eq!(UidTable::of(Some(good), &owners).1, Origin::File);
+        for text in [
+            // Two apps with one uid, one app with two, two that changed places, one that is lost, one that is another's.
+            "20000 a.a\n20000 b.b\n",
+            "20000 a.a\n20001 a.a\n20001 b.b\n",
+            "20001 a.a\n20000 b.b\n",
+            "20000 a.a\n",
+            "20000 c.c\n20001 b.b\n",
+            "",
+        ] {
+            let (mut table, origin) = UidTable::of(Some(text), &owners);
+            assert_eq!(origin, Origin::BadFile, "{text:?}");
+            assert_eq!((table.get(&id("a.a")), table.get(&id("b.b"))), (Some(20_000), Some(20_001)));
+            assert_eq!(table.assign(&id("c.c")), Some(20_002), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn folders_of_one_owner_and_of_no_app_give_their_uid_to_nobody() {
+        let owners =
+            [owner("a.a", 20_000), owner("b.b", 20_000), owner("not an id", 20_001), owner("d.d", 20_003)];
+        let (mut table, origin) = UidTable::of(None, &owners);
+        assert_eq!(origin, Origin::NoFile);
+        assert_eq!(table.assign(&id("a.a")), Some(20_002), "the folder is not its own any more");
+        assert_eq!(table.assign(&id("b.b")), Some(20_004));
+        assert_eq!(table.get(&id("d.d")), Some(20_003));
+    }
+
+    proptest! {
+        #[test]
+        fn uids_whatever_is_on_the_disk_are_shared_by_nobody(
+            lines in prop::option::of(prop::collection::vec((19_998u32..20_008, 0usize..7), 0..8)),
+            folders in prop::collection::btree_map(0usize..7, 20_000u32..20_006, 0..7),
+            tail in "[ \n0-9a.]{0,6}",
+        ) {
+            const NAMES: [&str; 7] = ["a.a", "b.b", "c.c", "d.d", "e.e", "not an id", "f.f"];
+            let text = lines.map(|lines| {
+                let lines = lines.into_iter().map(|(uid, app)| format!("{uid} {}\n", NAMES[app]));
+                format!("{}{tail}", lines.collect::<String>())
+            });
+            let owners: Vec<Owner> =
+                folders.into_iter().map(|(app, uid)| owner(NAMES[app], uid)).collect();
+            let (mut table, _) = UidTable::of(text.as_deref(), &owners);
+            let mut seen = BTreeMap::new();
+            for app in NAMES.iter().filter_map(|name| name.parse::<ComponentId>().ok()) {
+                let uid = match table.get(&app) {
+                    Some(uid) => uid,
+                    None => table.assign(&app).unwrap(),
+                };
+                prop_assert!(is_of_apps(uid));
+                prop_assert_eq!(seen.insert(uid, app.clone()), None, "shared");
+                let others = owners.iter().filter(|(name, owner)| name != app.as_str() && *owner == uid);
+                prop_assert_eq!(others.count(), 0, "{} has the uid of another one's data", app);
+            }
         }
     }
 

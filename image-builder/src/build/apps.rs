@@ -4,10 +4,11 @@ use std::fs::File;
 use std::sync::mpsc::Sender;
 
 use nacre_manifest::image::Profile;
+use nacre_seccomp_policy::Denials;
 use nacre_verify::key::SigningKey;
 
 use super::package::{Package, Packer};
-use super::{Site, write};
+use super::{Site, storage, write};
 use crate::data_image::{self, Entry};
 use crate::disk::Layout;
 use crate::failure::Failure;
@@ -38,6 +39,11 @@ impl Apps {
                 Profile::Development => Optimization::EachCrate,
                 Profile::Production => Optimization::WholeProgram,
             },
+            // The development twin explains also what Landlock denies; what ships is not watched at its work.
+            denials: match inputs.recipe.profile {
+                Profile::Development => Denials::NotifyAndWatch,
+                Profile::Production => Denials::Notify,
+            },
             key,
             trusted: &site.keys.set.app_keys(),
             scratch: site.scratch,
@@ -54,7 +60,9 @@ impl Apps {
             content.extend(package.on_data(site.scratch)?);
         }
         let uuid = guid::derive(&inputs.board.board, &inputs.recipe.image, "data-filesystem");
-        let data = data_image::make(layout.data_bytes, &uuid, &content, site.scratch)?;
+        let inodes = storage::promised_inodes(&inputs.apps);
+        let data = data_image::make(layout.data_bytes, inodes, &uuid, &content, site.scratch)?;
+        storage::check(&inputs.apps, &inputs.board, data_image::free(&data)?)?;
         Ok(Self { packages, data })
     }
 }

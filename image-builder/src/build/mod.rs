@@ -6,8 +6,8 @@ use std::sync::mpsc;
 
 use nacre_diag::Diagnostic;
 use nacre_manifest::app::{self, AppSource};
-use nacre_manifest::board::{self, Board};
-use nacre_manifest::image::{self, ImageRecipe, Profile};
+use nacre_manifest::board::{self, Board, Disk};
+use nacre_manifest::image::{self, ImageRecipe, KernelChoice, Profile};
 
 use crate::cache::Cache;
 use crate::disk::{self, Layout};
@@ -21,10 +21,11 @@ use crate::sizes::Sizes;
 use crate::terminal::Terminal;
 use crate::toolchain::{Architecture, Toolchain};
 use crate::workspace::Workspace;
-use crate::{board_file, data_image, kernel};
+use crate::{board_file, kernel};
 
 mod apps;
 mod package;
+mod storage;
 mod system;
 
 use apps::Apps;
@@ -59,6 +60,7 @@ struct Inputs {
     board: Board,
     board_text: String,
     apps: Vec<AppSource>,
+    warnings: nacre_diag::Report,
 }
 
 /// What the parts of an image are built from and with.
@@ -84,18 +86,30 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
     Program::check_all()?;
     let keys = open_keys(&request.keys, recipe.profile, terminal)?;
     let (os_key, app_key) = (keys.private(Role::Os)?, keys.private(Role::App)?);
+    for of in &recipe.layers_off_of {
+        let (app, layers) = (&of.app, of.layers.join(", "));
+        terminal.warning(&format!(
+            "sandbox layers of `{app}` are off ({layers}); for the sandbox's own tests only"
+        ));
+    }
     if !recipe.layers_off.is_empty() {
         terminal.warning(&format!(
             "sandbox layers are off ({}): apps are not confined; for the sandbox's own tests only",
             recipe.layers_off.join(", ")
         ));
     }
+    if recipe.kernel == KernelChoice::Control {
+        terminal.warning(
+            "control kernel: it has what the board's kernel leaves out, open on purpose to attacks; for tests only",
+        );
+    }
+    terminal.print(&inputs.warnings);
     let layout = Layout::new(board.disk.size_bytes, board.disk.slot_bytes)?;
-    check_storage(&inputs.apps, layout.data_bytes)?;
+    storage::check_early(&inputs.apps, board, layout.data_bytes)?;
     let target =
         request.out.clone().unwrap_or_else(|| format!("out/{}-{}", recipe.image, board.board).into());
     let output = Output::prepare(&target)?;
-    let kernel_request = kernel::request(board, &workspace)?;
+    let kernel_request = kernel::request(board, recipe.kernel, &workspace)?;
 
     let cache = Cache::open()?;
     let toolchain = Toolchain::find(architecture, &cache, workspace.root())?;
@@ -153,13 +167,22 @@ pub fn build(request: &Request, terminal: &Terminal, interrupts: &Interrupts) ->
     Ok(Built { folder, sizes })
 }
 
+/// A disk with room for the control kernel, which is nearly twice as large as a board's.
+fn with_control_kernel(Disk { size_bytes, slot_bytes }: Disk) -> Disk {
+    let more = slot_bytes.saturating_mul(2);
+    Disk { size_bytes: size_bytes.saturating_add(more), slot_bytes: more }
+}
+
 impl Inputs {
     fn read(request: &Request) -> Result<Self, Failure> {
         let recipe = image::load(&request.recipe)?;
         let board_name = request.board.as_deref().unwrap_or(&recipe.board);
         let board_file = recipe.board_file(board_name)?;
         let board_text = board::read(&board_file)?;
-        let board = board::parse(&board_text, &board_file.display().to_string())?;
+        let mut board = board::parse(&board_text, &board_file.display().to_string())?;
+        if recipe.kernel == KernelChoice::Control {
+            board.disk = with_control_kernel(board.disk);
+        }
         if board.board != board_name {
             return Err(Failure::new(
                 Exit::BadInput,
@@ -192,28 +215,17 @@ impl Inputs {
         }
         let apps = problems.or(apps)?;
         let mut problems = nacre_diag::Report::new();
-        for found in [app::check_peers(&apps), app::check_ports(&apps)] {
+        for found in [app::check_peers(&apps), app::check_ports(&apps), app::check_devices(&apps, &board)] {
             problems.append(found.err().unwrap_or_default());
         }
+        let limits = app::check_limits(&apps, &board);
+        let warnings = limits.unwrap_or_else(|breaches| {
+            problems.append(breaches);
+            nacre_diag::Report::new()
+        });
         let apps = problems.or(apps)?;
-        Ok(Self { recipe, board, board_text, apps })
+        Ok(Self { recipe, board, board_text, apps, warnings })
     }
-}
-
-/// Checks that the apps' storage can all be used at once: a quota is a promise.
-fn check_storage(apps: &[AppSource], partition_bytes: u64) -> Result<(), Failure> {
-    let promised: u64 = apps.iter().fold(0, |sum, app| sum.saturating_add(app.manifest.data_bytes));
-    if promised.saturating_add(data_image::JOURNAL_BYTES) <= partition_bytes {
-        return Ok(());
-    }
-    let of_each = apps.iter().filter(|app| app.manifest.data_bytes > 0);
-    let causes = of_each.map(|app| format!("`{}`: {}", app.file, app.manifest.data_bytes));
-    let what = format!(
-        "the apps may store {promised} bytes (`storage.data`), and the data partition has {partition_bytes}, \
-        its journal included"
-    );
-    let found = Diagnostic::error(Exit::BadInput, what).with_cause(causes.collect::<Vec<_>>().join(", "));
-    Err(found.with_hint("let the apps store less, or make the board's disk larger").into())
 }
 
 fn open_keys(name: &str, profile: Profile, terminal: &Terminal) -> Result<KeyFolder, Failure> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use nacre_diag::{Diagnostic, Place};
 use nacre_manifest::app::{AppSource, BIN_FOLDER, Build};
 use nacre_manifest::device::{self, Network};
+use nacre_seccomp_policy::Denials;
 use nacre_verify::digest::Digest;
 use nacre_verify::key::{PublicKey, SigningKey};
 use nacre_verify::package::{self, Payload};
@@ -14,7 +15,7 @@ use nacre_verify::package::{self, Payload};
 use super::length;
 use crate::app_image::{self, ImageFile};
 use crate::data_image::Entry;
-use crate::elf;
+use crate::elf::{self, CodeMemory};
 use crate::failure::{Exit, Failure, OrFail};
 use crate::progress::Step;
 use crate::sizes::{AppSize, FileSize};
@@ -42,6 +43,8 @@ pub struct Packer<'a> {
     pub toolchain: &'a Toolchain,
     /// How.
     pub optimization: Optimization,
+    /// What becomes of their denied calls.
+    pub denials: Denials,
     /// Signs them.
     pub key: &'a SigningKey,
     /// The app keys of the image.
@@ -78,7 +81,7 @@ impl Package {
         fs::create_dir_all(&scratch)
             .or_fail(Exit::Internal, || format!("can't make `{}`", scratch.display()))?;
         let image = app_image::make(&files, &scratch)?;
-        let (signed, archive) = sign(app, toolchain, &image, packer.key, packer.trusted)?;
+        let (signed, archive) = sign(app, packer, &image)?;
         Ok(Self {
             component: id.to_owned(),
             version: app.manifest.version.clone(),
@@ -104,13 +107,16 @@ impl Package {
     pub fn on_data(&self, scratch: &Path) -> Result<Vec<(String, Entry)>, Failure> {
         let folder = format!("packages/{}", self.component);
         let mut entries = vec![(folder.clone(), Entry::Folder(0o755))];
-        for (name, content) in
-            [(package::MANIFEST_MEMBER, &self.signed), (package::IMAGE_MEMBER, &self.image)]
-        {
+        let file = |path| Entry::File(0o644, path);
+        // Else the device would hash it at its first start, and write the tree.
+        let verified = |path| Entry::Verified(0o644, path);
+        let members: [(_, _, fn(PathBuf) -> Entry); 2] =
+            [(package::MANIFEST_MEMBER, &self.signed, file), (package::IMAGE_MEMBER, &self.image, verified)];
+        for (name, content, entry) in members {
             let path = scratch.join(format!("{}.{name}", self.component));
             fs::write(&path, content)
                 .or_fail(Exit::Internal, || format!("can't write `{}`", path.display()))?;
-            entries.push((format!("{folder}/{name}"), Entry::File(0o644, path)));
+            entries.push((format!("{folder}/{name}"), entry(path)));
         }
         Ok(entries)
     }
@@ -183,7 +189,8 @@ fn check_program(app: &AppSource, architecture: &Architecture, files: &Files) ->
     let wanted = architecture.elf;
     let refuse = |exit, what: String, place: &Place| Diagnostic::error(exit, what).at(place.clone());
     let place = &app.places.program;
-    let Some((program, content)) = files.get(app.program()) else {
+    let program_path = app.program();
+    let Some((program, content)) = files.get(program_path) else {
         let there: Vec<&str> = files.iter().filter(|(_, f)| f.0).map(|(path, _)| path.as_str()).collect();
         let hint = match there.as_slice() {
             [] => "no program is made or listed under `files`".to_owned(),
@@ -196,8 +203,10 @@ fn check_program(app: &AppSource, architecture: &Architecture, files: &Files) ->
         let what = format!("`run`: `{}` is not below {BIN_FOLDER}, so it can't be executed", app.program());
         return Err(refuse(Exit::BadInput, what, place).into());
     }
-    elf::check(content, wanted).map_err(|e| {
+    let memory = CodeMemory::of(app.manifest.writable_executable);
+    elf::check(content, wanted, memory).map_err(|e| {
         let hint = match e {
+            elf::CheckElfError::WritableExecutable(_) => WRITABLE_EXECUTABLE_HINT,
             elf::CheckElfError::NotStatic { .. } => "link it statically, against musl",
             elf::CheckElfError::WrongArchitecture { .. } => {
                 "build it for the board, or build the image for another board"
@@ -208,16 +217,23 @@ fn check_program(app: &AppSource, architecture: &Architecture, files: &Files) ->
             .with_cause(e.to_string())
             .with_hint(hint)
     })?;
+    // What it executes itself is its own matter, but for memory that is more than the manifest asks for.
+    for (path, (_, content)) in files.iter().filter(|(path, file)| file.0 && *path != program_path) {
+        if let Err(error @ elf::CheckElfError::WritableExecutable(_)) = elf::check(content, wanted, memory) {
+            let listed = app.files.iter().find(|file| file.image_path == *path).map(|file| &file.place);
+            let what = format!("`{path}` is refused");
+            let found = refuse(Exit::BadInput, what, listed.unwrap_or(&app.places.build));
+            return Err(found.with_cause(error.to_string()).with_hint(WRITABLE_EXECUTABLE_HINT).into());
+        }
+    }
     Ok(())
 }
 
-fn sign(
-    app: &AppSource,
-    toolchain: &Toolchain,
-    image: &[u8],
-    key: &SigningKey,
-    trusted: &[PublicKey],
-) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+const WRITABLE_EXECUTABLE_HINT: &str =
+    "link it without; if it makes code at run time, write `memory: { writable-executable: true }`";
+
+fn sign(app: &AppSource, packer: &Packer, image: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let Packer { toolchain, denials, key, trusted, .. } = *packer;
     let step = || format!("can't pack `{}`", app.manifest.app);
     let network = match app.manifest.network {
         None => nacre_seccomp_policy::Network::Absent,
@@ -225,7 +241,14 @@ fn sign(
     };
     let filter = nacre_seccomp_policy::compile(
         toolchain.architecture.policy,
-        &nacre_seccomp_policy::Options { network, ..nacre_seccomp_policy::Options::default() },
+        &nacre_seccomp_policy::Options {
+            network,
+            gpio: !app.manifest.devices.gpio.is_empty(),
+            uart: !app.manifest.devices.uart.is_empty(),
+            writable_executable: app.manifest.writable_executable,
+            denials,
+            ..nacre_seccomp_policy::Options::default()
+        },
     )
     .or_fail(Exit::Internal, step)?;
     let mut payload = Payload {

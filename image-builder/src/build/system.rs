@@ -1,7 +1,7 @@
 //! The OS side of an image: its programs and root filesystem, and the signed slot around them.
 
 use nacre_manifest::device::{self, ImageInfo, PublicKey};
-use nacre_manifest::image::Profile;
+use nacre_manifest::image::{KernelChoice, Profile};
 use nacre_verify::digest::Digest;
 use nacre_verify::key::SigningKey;
 use nacre_verify::slot::{Contents, CriticalApp, Parts, Slot};
@@ -28,8 +28,9 @@ pub(super) struct System {
 
 /// Compiles the OS's own programs.
 pub(super) fn programs(site: &Site, workspace: &Workspace) -> Result<Vec<RootFile>, Failure> {
-    let off = &site.inputs.recipe.layers_off;
-    let switches = if off.is_empty() { LayerSwitches::Absent } else { LayerSwitches::Present };
+    let recipe = &site.inputs.recipe;
+    let all_on = recipe.layers_off.is_empty() && recipe.layers_off_of.is_empty();
+    let switches = if all_on { LayerSwitches::Absent } else { LayerSwitches::Present };
     let (network, into) = (site.inputs.network(), site.scratch.join("programs"));
     device_programs::build(site.toolchain, workspace, network, switches, &into, site.terminal)
 }
@@ -80,7 +81,10 @@ impl Inputs {
                 })
                 .collect(),
             layers_off: self.recipe.layers_off.clone(),
+            layers_off_of: self.recipe.layers_off_of.clone(),
             time_servers: self.recipe.time_servers.clone(),
+            devices: self.board.devices.clone(),
+            control_kernel: self.recipe.kernel == KernelChoice::Control,
         }
     }
 

@@ -15,12 +15,14 @@ use crate::device::print;
 use crate::failure::{Exit, Failure, OrFail};
 use crate::terminal::Terminal;
 
-/// How long `logs --follow` waits for a device that restarts.
+/// How long `--follow` waits for a device that restarts.
 const RESTART: Duration = Duration::from_secs(20);
 
 const EXAMPLES: &str = "Examples:
   nacre device apps
   nacre device logs --follow --app recorder
+  nacre device events --follow
+  nacre device events --json | jq -r 'select(.remedy.line) | .remedy.line'
   nacre device --dir out/demo-qemu-armv7 restart reporter
   nacre device --json info
 
@@ -53,6 +55,15 @@ enum Action {
         #[arg(long, short)]
         follow: bool,
         /// Only lines of this app.
+        #[arg(long)]
+        app: Option<String>,
+    },
+    /// Show what the sandbox refused to apps, which layer did, and what would allow it.
+    Events {
+        /// Go on with each new one until Ctrl-C.
+        #[arg(long, short)]
+        follow: bool,
+        /// Only those of this app.
         #[arg(long)]
         app: Option<String>,
     },
@@ -89,7 +100,12 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
         Action::Info => return info(&mut client, args.json),
         Action::Apps => return apps(&mut client, args.json),
         Action::Logs { follow, app } => {
-            return Logs { dir, follow, app, json: args.json, last: 0 }.show(client, terminal);
+            let content = Content::Lines;
+            return Stream { dir, content, follow, app, json: args.json, last: 0 }.show(client, terminal);
+        }
+        Action::Events { follow, app } => {
+            let content = Content::Events;
+            return Stream { dir, content, follow, app, json: args.json, last: 0 }.show(client, terminal);
         }
         Action::Start { app } => Command::Start(app),
         Action::Stop { app } => Command::Stop(app),
@@ -176,16 +192,24 @@ fn apps(client: &mut Client, json: bool) -> Result<(), Failure> {
     write(&print::apps(&apps))
 }
 
-struct Logs {
+/// What is shown one after the other.
+#[derive(Debug, Clone, Copy)]
+enum Content {
+    Lines,
+    Events,
+}
+
+struct Stream {
     dir: PathBuf,
+    content: Content,
     follow: bool,
     app: Option<String>,
     json: bool,
-    /// Number of the last line that was shown.
+    /// Number of the last one that was shown.
     last: u64,
 }
 
-impl Logs {
+impl Stream {
     fn show(mut self, mut client: Client, terminal: &Terminal) -> Result<(), Failure> {
         // Since when the device has been gone, until it says something again.
         let mut gone: Option<Instant> = None;
@@ -212,22 +236,29 @@ impl Logs {
     }
 
     fn read(&mut self, client: &mut Client) -> Result<(), AskDeviceError> {
-        let command = Command::Logs { after: self.last, follow: self.follow, app: self.app.clone() };
+        let (after, follow, app) = (self.last, self.follow, self.app.clone());
+        let command = match self.content {
+            Content::Lines => Command::Logs { after, follow, app },
+            Content::Events => Command::Events { after, follow, app },
+        };
         let waiting = if self.follow { Waiting::ForEver } else { Waiting::Bounded };
         let mut unexpected = false;
         let (json, last) = (self.json, &mut self.last);
-        client.ask_many(command, waiting, |answer| match answer {
-            Answer::Log(line) => {
-                *last = line.number;
-                let text = if json { print::log_json(&line).to_string() } else { print::log(&line) };
-                // Whoever read the lines is gone: `nacre device logs -f | head`.
-                if emit(&(text + "\n")).is_ok() { Next::GoOn } else { Next::Stop }
-            }
-            Answer::Done => Next::GoOn,
-            _ => {
-                unexpected = true;
-                Next::Stop
-            }
+        client.ask_many(command, waiting, |answer| {
+            let (number, text) = match answer {
+                Answer::Log(line) if json => (line.number, print::log_json(&line).to_string()),
+                Answer::Log(line) => (line.number, print::log(&line)),
+                Answer::Event(denial) if json => (denial.number, print::event_json(&denial).to_string()),
+                Answer::Event(denial) => (denial.number, print::event(&denial)),
+                Answer::Done => return Next::GoOn,
+                _ => {
+                    unexpected = true;
+                    return Next::Stop;
+                }
+            };
+            *last = number;
+            // Whoever read the lines is gone: `nacre device logs -f | head`.
+            if emit(&(text + "\n")).is_ok() { Next::GoOn } else { Next::Stop }
         })?;
         if unexpected { Err(AskDeviceError::Unexpected) } else { Ok(()) }
     }
@@ -238,7 +269,7 @@ impl Logs {
             match locate::connect(Some(&self.dir)) {
                 Ok((_, stream)) => return Client::new(stream).map_err(failure),
                 Err(error) if Instant::now() >= deadline => {
-                    return Err(Failure::new(Exit::TryAgain, "following the log").because(error));
+                    return Err(Failure::new(Exit::TryAgain, "following the device").because(error));
                 }
                 Err(_) => {}
             }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use nacre_diag::Report;
 use nacre_kernel_config::{KernelRequest, Progress, pin};
 use nacre_manifest::board::{self, Board};
+use nacre_manifest::image::KernelChoice;
 
 use crate::cache::Cache;
 use crate::failure::{Exit, Failure, OrFail};
@@ -39,6 +40,9 @@ enum Command {
     /// Build the kernel into the cache and print where it is.
     #[command(after_help = "Example:\n  nacre kernel build --board qemu-armv7")]
     Build(Target),
+    /// Unpack the kernel's pinned source into the cache and print where it is.
+    #[command(after_help = "Example:\n  nacre kernel source")]
+    Source(Target),
     /// Add the installed source package, or a tarball, to the lock file.
     #[command(after_help = "Examples:\n  nacre kernel pin\n  nacre kernel pin linux-6.12.50.tar.xz")]
     Pin(Pin),
@@ -49,6 +53,9 @@ struct Target {
     /// The board: a name, or a file.
     #[arg(long, value_name = "BOARD", default_value = "qemu-armv7")]
     board: String,
+    /// The control kernel of the board's machine, which is open to attacks; for tests only.
+    #[arg(long)]
+    control: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,7 +95,7 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
         Command::Check(Check { target, hardening: true, json }) => {
             let board = target.load(&workspace)?;
             let lists = kernel::hardening_lists(&board, &workspace);
-            let request = kernel::request(&board, &workspace)?;
+            let request = target.request(&workspace)?;
             let found = interrupts
                 .during(|cancel| {
                     request.hardening(&lists, cache.root(), &Progress::stderr().with_cancel(cancel))
@@ -136,6 +143,13 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
             ));
             super::print(&format!("{}\n", built.image.display()))
         }
+        Command::Source(target) => {
+            let request = target.request(&workspace)?;
+            let tree = interrupts
+                .during(|cancel| request.source_tree(cache.root(), &Progress::stderr().with_cancel(cancel)))
+                .map_err(|e| Report::from(&e))?;
+            super::print(&format!("{}\n", tree.display()))
+        }
         Command::Pin(Pin { tarball }) => {
             let lock = kernel::lock_file(&workspace);
             let pinned = interrupts
@@ -155,7 +169,8 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
 
 impl Target {
     fn request(&self, workspace: &Workspace) -> Result<KernelRequest, Failure> {
-        kernel::request(&self.load(workspace)?, workspace)
+        let choice = if self.control { KernelChoice::Control } else { KernelChoice::Product };
+        kernel::request(&self.load(workspace)?, choice, workspace)
     }
 
     fn load(&self, workspace: &Workspace) -> Result<Board, Failure> {

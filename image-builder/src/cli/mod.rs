@@ -9,6 +9,7 @@ use crate::failure::{Exit, Failure, OrFail};
 use crate::interrupt;
 use crate::terminal::{ColorChoice, Terminal};
 
+pub mod attack;
 pub mod build;
 pub mod device;
 pub mod image;
@@ -43,6 +44,8 @@ enum Command {
     Image(image::Args),
     /// Verify an image, then boot it in a VM.
     Run(run::Args),
+    /// Attack an image's sandbox, and see what holds.
+    Attack(attack::Args),
     /// Talk to a running device.
     Device(device::Args),
     /// Make and show signing keys.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         // One of its answers is a code of its own.
         Command::Image(args) => image::execute(args, &terminal),
         Command::Run(args) => run::execute(args, &terminal).map(success),
+        Command::Attack(args) => attack::execute(args, &terminal).map(success),
         Command::Device(args) => device::execute(args, &terminal).map(success),
         Command::Key(args) => key::execute(args, &terminal).map(success),
         Command::Kernel(args) => kernel::execute(args, &terminal).map(success),

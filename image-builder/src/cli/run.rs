@@ -15,8 +15,8 @@ use crate::inspect::partitions::ReadPartitionsError;
 use crate::inspect::trust;
 use crate::programs::find_executable;
 use crate::run::{
-    self, ChoosePortsError, DiskState, Ended, Events, FolderLock, Forward, Network, Notice, PrepareDiskError,
-    Run, RunError, StartVmError, VerifyDiskError,
+    self, ChoosePortsError, DiskState, Ended, Events, FolderLock, Forward, Network, Notice, PlugUartError,
+    PrepareDiskError, Run, RunError, StartVmError, UartPlug, VerifyDiskError,
 };
 use crate::terminal::Terminal;
 
@@ -26,6 +26,7 @@ const EXAMPLES: &str = "Examples:
   nacre run out/demo-qemu-armv7 --fresh --memory 16M
   nacre run out/demo-qemu-armv7 --forward 8080:8080
   nacre run out/demo-qemu-armv7 --forward 0.0.0.0:8080:80 --forward udp:5353:53
+  nacre run out/demo-qemu-armv7 --uart console2=/tmp/console2.sock
 
 The console goes to standard output, everything else to standard error. Ctrl-C
 ends the VM. The disk is kept in DIR/run between runs; it is made again when the
@@ -39,6 +40,10 @@ filter sees to it. Nobody reaches the device but through forwarded ports; they
 listen on 127.0.0.1 unless another address stands before them, and port 0 is any
 that is free. A notice tells when a TCP port begins to answer. --offline leaves
 the card out.
+
+A serial port that the board has for apps leads to a unix socket with --uart
+NAME=SOCKET, for one program at a time (`socat - UNIX-CONNECT:SOCKET`), or with
+--uart NAME=file:FILE into a file; otherwise it leads nowhere.
 
 Exit codes beside those of every command: 0 when a line matched, when the device
 switched itself off, or when Ctrl-C ended a run without --expect; 69 when the
@@ -69,6 +74,9 @@ pub struct Args {
     /// Run without network, whatever the image wants.
     #[arg(long, conflicts_with = "forward")]
     offline: bool,
+    /// Lead a serial port of the device to a socket or a file.
+    #[arg(long, value_name = "NAME=PATH")]
+    uart: Vec<UartPlug>,
     /// Root public key (PEM); without it, any of the key store.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
@@ -98,6 +106,7 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
             .hint(format!("install it: apt-get install {}", board.qemu.package))
     })?;
     let forwards = open_forwards(&args.forward, &board)?;
+    run::check_uarts(&args.uart, &board).map_err(uart_failure)?;
     for (forward, _) in forwards.iter().zip(&args.forward).filter(|(forward, asked)| forward != asked) {
         terminal.notice(&leads_to(forward));
     }
@@ -110,6 +119,8 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
         roots: &trust.roots,
         memory_mib: args.memory.unwrap_or(board.memory_bytes >> 20),
         network: if args.offline { Network::Offline } else { Network::Online(&forwards) },
+        uarts: &args.uart,
+        capture: None,
         expect: args.expect.as_ref(),
         deadline: args.timeout.map(|limit| begin + limit),
     };
@@ -203,6 +214,16 @@ fn port_failure(error: ChoosePortsError) -> Failure {
         ChoosePortsError::Io { .. } => return Failure::from_error(Exit::Internal, error),
     };
     Failure::from_error(exit, error).hint(hint)
+}
+
+fn uart_failure(error: PlugUartError) -> Failure {
+    let hint = match &error {
+        PlugUartError::Unknown { hint, .. } => hint.clone(),
+        PlugUartError::Twice(_) => "give it one end".to_owned(),
+        PlugUartError::Occupied(_) => "choose another path, or write file: before it".to_owned(),
+        PlugUartError::TooLong(_) => "choose a shorter one, like below /tmp".to_owned(),
+    };
+    Failure::from_error(Exit::BadInput, error).hint(hint)
 }
 
 /// What a forward with a port that was chosen here is.

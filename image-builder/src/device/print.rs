@@ -3,6 +3,7 @@
 //! What a device says is untrusted text: nothing in it reaches the terminal as a command.
 
 use nacre_wire::channel::{Info, LogLine};
+use nacre_wire::denial::{Denial, Remedy};
 use nacre_wire::status::{AppState, AppStatus};
 use serde_json::{Value, json};
 
@@ -100,6 +101,31 @@ pub fn log_json(line: &LogLine) -> Value {
     })
 }
 
+/// A denial, for people: as on the console.
+pub fn event(denial: &Denial) -> String {
+    let app = denial.app.rsplit('.').next().unwrap_or(&denial.app);
+    let (s, ms) = (denial.uptime_ms / 1000, denial.uptime_ms % 1000);
+    format!("[{s:5}.{ms:03}] {}: {}", clean(app), clean(&denial.to_string()))
+}
+
+/// A denial, for programs. `remedy` has the manifest's app, field and line, or the reason why none allows it.
+pub fn event_json(denial: &Denial) -> Value {
+    let remedy = match &denial.remedy {
+        Remedy::Manifest { app, field, line } => json!({ "app": app, "field": field, "line": line }),
+        Remedy::Never { reason } => json!({ "never": reason }),
+    };
+    json!({
+        "number": denial.number,
+        "uptime_ms": denial.uptime_ms,
+        "app": denial.app,
+        "layer": denial.layer.name(),
+        "tried": denial.tried,
+        "remedy": remedy,
+        "more": denial.more,
+        "left_out": denial.left_out,
+    })
+}
+
 fn state(state: AppState) -> &'static str {
     match state {
         AppState::Running => "running",
@@ -192,5 +218,30 @@ org.nacre.recorder: last run ended: signal 11 (SIGSEGV)
             text: "\u{1b}[2Jhello\u{7}".into(),
         };
         assert_eq!(log(&line), "[   12.345] reporter: hello\\u{7}");
+    }
+
+    #[test]
+    fn event_for_people_is_a_line_of_the_console_and_for_programs_has_the_parts() {
+        let mut denial = Denial {
+            number: 7,
+            uptime_ms: 12_345,
+            app: "com.example.thermostat".into(),
+            layer: nacre_wire::denial::Layer::PacketFilter,
+            tried: "connect tcp 10.0.2.2:8883\u{1b}[2J".into(),
+            remedy: Remedy::manifest("com.example.thermostat", "network.connect", "tcp:10.0.2.2:8883"),
+            more: 0,
+            left_out: 0,
+        };
+        assert_eq!(
+            event(&denial),
+            "[   12.345] thermostat: denied: connect tcp 10.0.2.2:8883 (packet filter) — add \"tcp:10.0.2.2:8883\" under network.connect in thermostat/nacre.yaml"
+        );
+        let found = event_json(&denial);
+        assert_eq!(
+            (&found["layer"], &found["remedy"]["line"]),
+            (&json!("packet-filter"), &json!("tcp:10.0.2.2:8883"))
+        );
+        denial.remedy = Remedy::never("so");
+        assert_eq!(event_json(&denial)["remedy"], json!({ "never": "so" }));
     }
 }

@@ -67,6 +67,10 @@ fn recipe() -> Recipe {
             system: vec![],
             peers: vec![],
             network: None,
+            health: None,
+            devices: device::Devices::default(),
+            events: Vec::new(),
+            writable_executable: false,
         },
         program: b"recorder".to_vec(),
         app_key: key(3),
@@ -121,7 +125,7 @@ impl Recipe {
             content.push((format!("packages/org.nacre.recorder/{name}"), Entry::File(0o644, file)));
         }
         let layout = Layout::new(8 << 20, SLOT_BYTES).unwrap();
-        let data = data_image::make(layout.data_bytes, self.uuid, &content, scratch.path()).unwrap();
+        let data = data_image::make(layout.data_bytes, 0, self.uuid, &content, scratch.path()).unwrap();
         let disk = folder.join("disk.img");
         crate::disk::write(&disk, &layout, "qemu-armv7", "demo", &slot, &data).unwrap();
     }
@@ -245,7 +249,10 @@ fn diff_of_another_network_names_each_permission_time_server_and_the_files() {
             app_keys: vec![],
             critical: vec![],
             layers_off: vec![],
+            layers_off_of: vec![],
             time_servers: time_servers.iter().map(|server| (*server).to_owned()).collect(),
+            devices: device::BoardDevices::default(),
+            control_kernel: false,
         };
         RootFile { path: "/etc/nacre/image.cbor", mode: 0o644, content: device::encode(&info) }
     };

@@ -73,6 +73,8 @@ pub struct SlotReport {
     pub critical: Vec<CriticalReport>,
     /// Sandbox layers that are off: none in any image but those of the sandbox's own tests.
     pub layers_off: Vec<String>,
+    /// Whether its kernel has what the board's leaves out: in no image but those of the sandbox's own tests.
+    pub control_kernel: bool,
     /// Whether apps of it can have a network: whether it has netd. Known only of a verified slot.
     pub network: Option<bool>,
     /// Time servers of the image, beside those that its network will offer; only of a verified slot.
@@ -248,6 +250,7 @@ impl SlotReport {
                 })
                 .collect(),
             layers_off: Vec::new(),
+            control_kernel: false,
             network: None,
             time_servers: Vec::new(),
             files: Vec::new(),
@@ -266,6 +269,7 @@ impl SlotReport {
                 self.files = files;
                 if let Some(info) = info {
                     self.layers_off = info.layers_off;
+                    self.control_kernel = info.control_kernel;
                     self.time_servers = info.time_servers;
                 }
             }

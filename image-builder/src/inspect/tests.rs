@@ -257,7 +257,10 @@ fn rootfs() -> Vec<u8> {
         app_keys: vec![],
         critical: vec![],
         layers_off: vec!["seccomp".into()],
+        layers_off_of: vec![],
         time_servers: vec!["pool.ntp.org".into()],
+        devices: device::BoardDevices::default(),
+        control_kernel: true,
     };
     root_image::make(&[
         RootFile { path: "/sbin/init", mode: 0o755, content: vec![1; 5000] },
@@ -295,6 +298,10 @@ fn manifest() -> Manifest {
             connect: vec![Remote { host: Host::Name("api.example.com".into()), port: tcp(443) }],
             listen: vec![tcp(8080)],
         }),
+        health: None,
+        devices: device::Devices::default(),
+        events: Vec::new(),
+        writable_executable: false,
     }
 }
 
@@ -320,6 +327,7 @@ fn inspect_of_a_verified_image_shows_files_sizes_and_what_apps_may_do() {
         ("image", json!("demo")),
         ("profile", json!("development")),
         ("layers_off", json!(["seccomp"])),
+        ("control_kernel", json!(true)),
         ("network", json!(true)),
         ("time_servers", json!(["pool.ntp.org"])),
     ] {

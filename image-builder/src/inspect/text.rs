@@ -77,6 +77,9 @@ fn slot_sections(slot: &SlotReport) -> Vec<String> {
             &format!("sandbox layers are off: {}", printable(slot.layers_off.join(", ").as_bytes())),
         );
     }
+    if slot.control_kernel {
+        line("WARNING", "control kernel: open on purpose to attacks, for tests only");
+    }
     match slot.network {
         Some(true) => line("network", "yes: netd is there for apps whose manifest has `network`"),
         Some(false) => {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use nacre_manifest::board::Board;
 
 use super::forward::Forward;
+use super::uart::{UartEnd, UartPlug};
 
 /// What runs the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,10 @@ pub(crate) struct Start<'a> {
     pub(crate) has_device_tree: bool,
     /// Ports that lead to the device; without a list it has no network card.
     pub(crate) network: Option<&'a [Forward]>,
+    /// Serial ports for apps that lead somewhere.
+    pub(crate) uarts: &'a [UartPlug],
+    /// Where what passes the network card is kept, in the format of pcap.
+    pub(crate) capture: Option<&'a Path>,
     /// What runs the guest.
     pub(crate) accelerator: Accelerator,
 }
@@ -109,6 +114,14 @@ pub(crate) fn arguments(board: &Board, files: &Files, start: &Start<'_>) -> Vec<
         add(&["-device", &format!("{device},netdev=network")]);
         add(&["-mon", "chardev=ports,mode=control"]);
     }
+    let uart = |name: &str| start.uarts.iter().find(|plug| plug.name == name).map(|plug| &plug.end);
+    for (name, device) in &board.qemu.uart_devices {
+        // Last of all, for the same reason.
+        add(&["-device", &format!("{device},chardev=uart-{name}")]);
+        if uart(name).is_none() {
+            add(&["-chardev", &format!("null,id=uart-{name}")]);
+        }
+    }
     let mut add_path = |option: &str, before: &str, path: &Path| {
         line.push(option.into());
         line.push(with_path(before, path));
@@ -116,6 +129,20 @@ pub(crate) fn arguments(board: &Board, files: &Files, start: &Start<'_>) -> Vec<
     add_path("-drive", "if=none,id=disk,format=raw,file=", start.disk);
     add_path("-chardev", "socket,id=control,server=on,wait=off,path=", &files.control());
     add_path("-chardev", "socket,id=device,server=on,wait=off,path=", &files.port());
+    for name in board.qemu.uart_devices.keys() {
+        match uart(name) {
+            Some(UartEnd::Socket(path)) => {
+                add_path("-chardev", &format!("socket,id=uart-{name},server=on,wait=off,path="), path);
+            }
+            Some(UartEnd::File(path)) => {
+                add_path("-chardev", &format!("file,id=uart-{name},append=on,path="), path);
+            }
+            None => {}
+        }
+    }
+    if let (Some(_), Some(capture)) = (card, start.capture) {
+        add_path("-object", "filter-dump,id=capture,netdev=network,maxlen=2048,file=", capture);
+    }
     if card.is_some() {
         add_path("-chardev", "socket,id=ports,server=on,wait=off,path=", &files.ports());
     }
@@ -152,6 +179,8 @@ mod tests {
             command_line: "console=ttyAMA0 nacre.slot=a",
             has_device_tree: false,
             network: None,
+            uarts: &[],
+            capture: None,
             accelerator: Accelerator::Tcg,
         };
         let words = |start: &Start<'_>| -> Vec<String> {
@@ -182,6 +211,8 @@ mod tests {
                 command_line: "",
                 has_device_tree: false,
                 network,
+                uarts: &[],
+                capture: None,
                 accelerator: Accelerator::Tcg,
             };
             let line = arguments(board, &files, &start).into_iter();
@@ -195,6 +226,35 @@ mod tests {
         assert!(line.contains(" -device virtio-net-device,netdev=network "), "{line}");
         board.qemu.network_device = None;
         assert!(!words(&board, Some(&forwards)).contains("netdev"));
+    }
+
+    #[test]
+    fn serial_ports_of_the_board_are_there_and_lead_where_they_are_plugged() {
+        let mut board = nacre_manifest::board::parse(crate::run::tests::BOARD, "board.yaml").unwrap();
+        for name in ["a", "b", "c"] {
+            board.qemu.uart_devices.insert(name.into(), "pci-serial".into());
+        }
+        let plugs = ["a=/x,y", "b=file:/z"].map(|text| text.parse().unwrap());
+        let start = Start {
+            disk: Path::new("/disk.img"),
+            memory_mib: 24,
+            command_line: "",
+            has_device_tree: false,
+            network: Some(&[]),
+            uarts: &plugs,
+            capture: None,
+            accelerator: Accelerator::Tcg,
+        };
+        let line = arguments(&board, &Files::new().unwrap(), &start).into_iter();
+        let line = line.map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" ");
+        for part in [
+            " -device virtio-net-device,netdev=network -mon chardev=ports,mode=control -device pci-serial,chardev=uart-a ",
+            " -device pci-serial,chardev=uart-c -chardev null,id=uart-c ",
+            " -chardev socket,id=uart-a,server=on,wait=off,path=/x,,y ",
+            " -chardev file,id=uart-b,append=on,path=/z ",
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
     }
 
     #[test]

@@ -21,12 +21,14 @@ mod knock;
 mod kvm;
 mod machine;
 mod qmp;
+mod uart;
 mod vm;
 mod watch;
 mod work_disk;
 
 pub use first_stage::{VerifyDiskError, check_board};
 pub use forward::{ChoosePortsError, Forward, choose_ports};
+pub use uart::{PlugUartError, UartEnd, UartPlug, check_uarts};
 pub use vm::{Events, StartVmError};
 pub use work_disk::{DiskState, FolderLock, PrepareDiskError, prepare};
 
@@ -58,6 +60,10 @@ pub struct Run<'a> {
     pub memory_mib: u64,
     /// Which network it has.
     pub network: Network<'a>,
+    /// Where its serial ports for apps lead to; [`check_uarts`] has found these good. The others lead nowhere.
+    pub uarts: &'a [UartPlug],
+    /// Folder for what passes the network card: `0.pcap` of the first start, `1.pcap` of the next.
+    pub capture: Option<&'a Path>,
     /// Ends the run as soon as a console line matches.
     pub expect: Option<&'a Regex>,
     /// Ends the run when it passes.
@@ -145,7 +151,10 @@ pub fn run(
         std::path::absolute(run.disk).map_err(|source| RunError::Io { step: "finding the disk", source })?;
     let mut watcher = Watcher::new(out, run.expect, run.deadline);
     let mut accelerator = None;
+    let mut starts = 0;
     loop {
+        let capture = run.capture.map(|folder| folder.join(format!("{starts}.pcap")));
+        starts += 1;
         let bootable = first_stage::verify(run.disk, run.board, run.board_digest, run.roots)?;
         let slot = &bootable.slot.slot;
         notify(Notice::Verified {
@@ -167,6 +176,8 @@ pub fn run(
             command_line: &bootable.command_line,
             has_device_tree: !bootable.device_tree.is_empty(),
             network: forwards,
+            uarts: run.uarts,
+            capture: capture.as_deref(),
             accelerator: Accelerator::Tcg,
         };
         start.accelerator =
@@ -201,6 +212,33 @@ pub fn run(
             }
         }
     }
+}
+
+/// The kernel of a disk's slot a, once that has been verified.
+///
+/// # Errors
+/// When the slot is refused.
+pub fn kernel_of(
+    disk: &Path,
+    board: &Board,
+    board_digest: Digest,
+    roots: &[PublicKey],
+) -> Result<Vec<u8>, VerifyDiskError> {
+    first_stage::verify(disk, board, board_digest, roots).map(|bootable| bootable.kernel)
+}
+
+/// Name and version of the image in a disk's slot a, once that has been verified.
+///
+/// # Errors
+/// When the slot is refused.
+pub fn name_of(
+    disk: &Path,
+    board: &Board,
+    board_digest: Digest,
+    roots: &[PublicKey],
+) -> Result<String, VerifyDiskError> {
+    let slot = first_stage::verify(disk, board, board_digest, roots)?.slot.slot;
+    Ok(format!("{} {}", slot.image, slot.version))
 }
 
 impl<'a> Network<'a> {

@@ -79,6 +79,8 @@ impl Fake {
             roots: &trust().roots,
             memory_mib: 24,
             network: Network::Online(&[]),
+            uarts: &[],
+            capture: None,
             expect: expect.as_ref(),
             deadline: Some(Instant::now() + limit),
         };

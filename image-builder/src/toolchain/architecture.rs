@@ -46,7 +46,8 @@ const TABLE: [Architecture; 2] = [
         cpu: "cortex-a7",
         // Rust makes no static position-independent programs for this target: code that could be moved would only
         // cost a page or more of relocated pointers in each process.
-        code: &["-Crelocation-model=static"],
+        // SHA-2 as loops instead of 48 KB of unrolled rounds: a device hashes some kilobytes, mostly at its start.
+        code: &["-Crelocation-model=static", "--cfg=sha2_backend_soft=\"compact\""],
         elf: ElfKind { name: "armv7", machine: Arch::Armv7.elf_machine(), wide: false },
         linker: "arm-linux-gnueabihf-gcc",
         linker_package: "gcc-arm-linux-gnueabihf",

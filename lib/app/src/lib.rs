@@ -1,4 +1,5 @@
-//! What an app links to talk to the OS: figures of the device, states of the apps, calls between apps.
+//! What an app links to talk to the OS: figures of the device, states of the apps, calls between apps, GPIO lines and
+//! serial ports, heartbeats, word of the end.
 //!
 //! All of it goes over one socket, `/run/nacre`. What the manifest does not grant is refused, and the
 //! refusal names the line that would grant it.
@@ -10,8 +11,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod line;
 mod system;
 
-pub use nacre_wire::app::MAX_PAYLOAD;
+pub use line::{Edge, Line};
+pub use nacre_wire::app::{Event, LineMode, MAX_PAYLOAD, Parity};
 pub use nacre_wire::status::{AppState, AppStatus, Device, Stats};
 pub use system::{AskError, Call, ConnectError, System};

@@ -1,14 +1,18 @@
 //! The connection to the OS.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nacre_wire::app::{Ask, MAX_PACKET, Message, Outcome, Request};
+use nacre_sys::fd_passing::{self, ReceiveError};
+use nacre_wire::app::{Ask, Event, LineMode, MAX_PACKET, Message, Outcome, Parity, Request};
 use nacre_wire::status::{AppStatus, Device, Stats};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
+
+use crate::line::Line;
 
 /// Where the OS listens, in every app.
 const SOCKET: &str = "/run/nacre";
@@ -18,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Calls of peers kept while this app waits for something else; the OS keeps no more open per app.
 const MOST_CALLS: usize = 16;
+
+/// Events kept while this app waits for something else: there is one kind, and it comes once.
+const MOST_EVENTS: usize = 4;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +74,7 @@ pub struct System {
     patience: Duration,
     next_id: u32,
     calls: VecDeque<Call>,
+    events: VecDeque<Event>,
 }
 
 impl System {
@@ -81,7 +89,7 @@ impl System {
 
     /// Uses a connected `SOCK_SEQPACKET` socket; for tests of an app without the OS.
     pub fn over(socket: OwnedFd) -> Self {
-        Self { socket, patience: PATIENCE, next_id: 1, calls: VecDeque::new() }
+        Self { socket, patience: PATIENCE, next_id: 1, calls: VecDeque::new(), events: VecDeque::new() }
     }
 
     /// Waits no longer than this for an answer, instead of 10 s. One that comes later is dropped.
@@ -122,33 +130,118 @@ impl System {
         }
     }
 
-    /// The next call of a peer; `None` if none comes within `wait`.
+    /// The next call of a peer; `None` if none comes within `wait`, or an event comes before it, for
+    /// [`System::next_event`].
     pub fn next_call(&mut self, wait: Duration) -> Result<Option<Call>, AskError> {
         let until = Instant::now() + wait;
-        loop {
-            if let Some(call) = self.calls.pop_front() {
-                return Ok(Some(call));
-            }
-            match self.receive(until)? {
-                None => return Ok(None),
-                // A reply that came after its request was given up.
-                Some(Message::Reply { .. }) => {}
-                Some(Message::Called { call, from, payload }) => {
-                    self.keep(Call { number: call, from, payload })
-                }
+        while self.calls.is_empty() && self.events.is_empty() {
+            if !self.take_message(until)? {
+                break;
             }
         }
+        Ok(self.calls.pop_front())
+    }
+
+    /// Asks to be told what the manifest lists, as `events: [shutdown]`; [`System::next_event`] then has it.
+    pub fn events(&mut self) -> Result<(), AskError> {
+        self.done(Ask::Events)
+    }
+
+    /// The next event; `None` if none comes within `wait`.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use nacre_app::{Event, System};
+    ///
+    /// // nacre.yaml: events: [shutdown]
+    /// let mut system = System::connect()?;
+    /// system.events()?;
+    /// loop {
+    ///     // … some work …
+    ///     if system.next_event(Duration::from_secs(1))? == Some(Event::Shutdown) {
+    ///         // SIGTERM comes within a second: what must be written is written now.
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn next_event(&mut self, wait: Duration) -> Result<Option<Event>, AskError> {
+        let until = Instant::now() + wait;
+        while self.events.is_empty() {
+            if !self.take_message(until)? {
+                break;
+            }
+        }
+        Ok(self.events.pop_front())
+    }
+
+    /// Says that the app is well. Manifest: `health: { heartbeat: 30s }`; the first must come within that time after
+    /// the start, and each next one within it after the one before. A good rhythm is a third of it. An app that is
+    /// silent is killed, which counts as a crash.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// let mut system = nacre_app::System::connect()?;
+    /// loop {
+    ///     // … some work …
+    ///     system.heartbeat()?;
+    ///     std::thread::sleep(Duration::from_secs(10));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn heartbeat(&mut self) -> Result<(), AskError> {
+        self.done(Ask::Heartbeat)
+    }
+
+    /// A GPIO line, by the board's name for it. Manifest: `devices: { gpio: [LED1] }`. [`AskError::Unavailable`] if
+    /// this app has it already: it is given back when the [`Line`] is dropped.
+    pub fn line(&mut self, name: &str, mode: LineMode) -> Result<Line, AskError> {
+        self.descriptor(Ask::Line { name: name.to_owned(), mode }).map(Line::new)
+    }
+
+    /// A serial port, by the board's name for it: raw, 8 bits, no flow control. Manifest: `devices: { uart: [console2] }`.
+    ///
+    /// ```no_run
+    /// use std::io::{Read, Write};
+    /// use nacre_app::{Parity, System};
+    ///
+    /// // nacre.yaml: devices: { uart: [console2] }
+    /// let mut port = System::connect()?.uart("console2", 115_200, Parity::None)?;
+    /// port.write_all(b"hello\r\n")?;
+    /// let mut answer = [0; 64];
+    /// let length = port.read(&mut answer)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn uart(&mut self, name: &str, baud: u32, parity: Parity) -> Result<File, AskError> {
+        self.descriptor(Ask::Uart { name: name.to_owned(), baud, parity }).map(File::from)
     }
 
     /// Answers a call.
     pub fn answer(&mut self, call: &Call, payload: &[u8]) -> Result<(), AskError> {
-        match self.ask(Ask::Answer { call: call.number, payload: payload.to_vec() })? {
+        self.done(Ask::Answer { call: call.number, payload: payload.to_vec() })
+    }
+
+    fn done(&mut self, ask: Ask) -> Result<(), AskError> {
+        match self.ask(ask)? {
             Outcome::Done => Ok(()),
             other => Err(refusal(other)),
         }
     }
 
+    fn descriptor(&mut self, ask: Ask) -> Result<OwnedFd, AskError> {
+        match self.request(ask)? {
+            (Outcome::Descriptor, Some(descriptor)) => Ok(descriptor),
+            (other, _) => Err(refusal(other)),
+        }
+    }
+
     fn ask(&mut self, ask: Ask) -> Result<Outcome, AskError> {
+        self.request(ask).map(|(outcome, _)| outcome)
+    }
+
+    /// The reply to a request, and the descriptor that came with it.
+    fn request(&mut self, ask: Ask) -> Result<(Outcome, Option<OwnedFd>), AskError> {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
         let packet = minicbor::to_vec(Request { id, ask }).map_err(|_| AskError::TooLong)?;
@@ -159,23 +252,44 @@ impl System {
         let until = Instant::now() + self.patience;
         loop {
             match self.receive(until)?.ok_or(AskError::Silence)? {
-                Message::Reply { id: answered, outcome } if answered == id => return Ok(outcome),
-                Message::Reply { .. } => {}
-                Message::Called { call, from, payload } => self.keep(Call { number: call, from, payload }),
+                (Message::Reply { id: answered, outcome }, descriptor) if answered == id => {
+                    return Ok((outcome, descriptor));
+                }
+                (other, _) => self.keep(other),
             }
         }
     }
 
-    /// Keeps a call for [`System::next_call`]; the oldest makes room, its caller has waited longest and
-    /// is about to give up.
-    fn keep(&mut self, call: Call) {
-        if self.calls.len() >= MOST_CALLS {
-            self.calls.pop_front();
+    /// Keeps what comes next until it is asked for; false if nothing does in time.
+    fn take_message(&mut self, until: Instant) -> Result<bool, AskError> {
+        let message = self.receive(until)?;
+        let came = message.is_some();
+        if let Some((message, _)) = message {
+            self.keep(message);
         }
-        self.calls.push_back(call);
+        Ok(came)
     }
 
-    fn receive(&mut self, until: Instant) -> Result<Option<Message>, AskError> {
+    /// Keeps calls and events; the oldest call makes room, its caller has waited longest and is about to give up. A
+    /// reply that came after its request was given up is dropped.
+    fn keep(&mut self, message: Message) {
+        match message {
+            Message::Reply { .. } => {}
+            Message::Called { call, from, payload } => {
+                if self.calls.len() >= MOST_CALLS {
+                    self.calls.pop_front();
+                }
+                self.calls.push_back(Call { number: call, from, payload });
+            }
+            Message::Event(event) => {
+                if self.events.len() < MOST_EVENTS {
+                    self.events.push_back(event);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, until: Instant) -> Result<Option<(Message, Option<OwnedFd>)>, AskError> {
         let wait = until.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         let mut descriptors = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
@@ -185,13 +299,16 @@ impl System {
             Err(error) => return Err(AskError::Connection(error)),
         }
         let mut packet = [0; MAX_PACKET];
-        let length =
-            recv(self.socket.as_raw_fd(), &mut packet, MsgFlags::empty()).map_err(AskError::Connection)?;
-        if length == 0 {
+        let mut received = fd_passing::receive(&self.socket, &mut packet).map_err(|error| match error {
+            ReceiveError::Kernel(errno) => AskError::Connection(errno),
+            ReceiveError::TooLong => AskError::Unexpected,
+        })?;
+        if received.length == 0 {
             return Err(AskError::Connection(Errno::ECONNRESET));
         }
-        let bytes = packet.get(..length).ok_or(AskError::Unexpected)?;
-        minicbor::decode(bytes).map(Some).map_err(|_| AskError::Unexpected)
+        let bytes = packet.get(..received.length).ok_or(AskError::Unexpected)?;
+        let message = minicbor::decode(bytes).map_err(|_| AskError::Unexpected)?;
+        Ok(Some((message, received.fds.pop())))
     }
 }
 
@@ -207,7 +324,8 @@ fn refusal(outcome: Outcome) -> AskError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::socket::socketpair;
+    use nix::sys::socket::{recv, socketpair};
+    use std::io::{Read, Write, pipe};
     use std::thread;
 
     /// A system whose other end answers each request with what `serve` makes of it.
@@ -263,6 +381,45 @@ mod tests {
         let call = system.next_call(Duration::ZERO).unwrap().unwrap();
         assert_eq!((call.from.as_str(), call.payload.as_slice()), ("org.example.a", b"hello".as_slice()));
         system.answer(&call, b"hi").unwrap();
+    }
+
+    #[test]
+    fn event_ends_the_wait_for_a_call_and_is_kept() {
+        let mut system = system(|request| match request.ask {
+            Ask::Events => vec![reply(request.id, Outcome::Done), Message::Event(Event::Shutdown)],
+            _ => vec![],
+        });
+        system.events().unwrap();
+        assert_eq!(system.next_call(PATIENCE).unwrap(), None);
+        assert_eq!(system.next_event(Duration::ZERO).unwrap(), Some(Event::Shutdown));
+        assert_eq!(system.next_event(Duration::from_millis(1)).unwrap(), None);
+    }
+
+    #[test]
+    fn uart_granted_is_the_descriptor_that_came_with_the_reply() {
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::empty()).unwrap();
+        let (mut reader, writer) = pipe().unwrap();
+        thread::spawn(move || {
+            for with in [&[][..], &[writer.as_fd()]] {
+                let mut packet = [0; MAX_PACKET];
+                let length = recv(theirs.as_raw_fd(), &mut packet, MsgFlags::empty()).unwrap();
+                let request: Request = minicbor::decode(&packet[..length]).unwrap();
+                let bytes = minicbor::to_vec(reply(request.id, Outcome::Descriptor)).unwrap();
+                fd_passing::send(&theirs, &bytes, with).unwrap();
+            }
+        });
+        let mut system = System::over(ours);
+        assert!(
+            matches!(system.uart("console2", 9600, Parity::None), Err(AskError::Unexpected)),
+            "none came"
+        );
+        let mut port = system.uart("console2", 9600, Parity::None).unwrap();
+        port.write_all(b"hi").unwrap();
+        drop(port);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hi");
     }
 
     #[test]

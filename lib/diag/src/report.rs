@@ -63,6 +63,12 @@ impl Report {
     }
 }
 
+impl Extend<Diagnostic> for Report {
+    fn extend<I: IntoIterator<Item = Diagnostic>>(&mut self, iter: I) {
+        self.entries.extend(iter);
+    }
+}
+
 impl From<Diagnostic> for Report {
     fn from(diagnostic: Diagnostic) -> Self {
         Self { entries: vec![diagnostic] }

@@ -1,10 +1,13 @@
 //! A board: everything that the build and `nacre run` must know of a machine, so that no code names one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use nacre_diag::{Place, Report};
 
 use crate::arch::Arch;
+use crate::board_devices;
+use crate::hardware::BoardDevices;
 use crate::image::name;
 use crate::path::{Climb, folder_of, source_path};
 use crate::unit;
@@ -28,8 +31,14 @@ pub struct Board {
     pub disk: Disk,
     /// Memory of the virtual machine unless the command line says otherwise, in bytes.
     pub memory_bytes: u64,
+    /// What apps can be given of it.
+    pub devices: BoardDevices,
     /// How to run it in QEMU.
     pub qemu: Qemu,
+    /// Where the memory is stated, for errors that only the build can find.
+    pub memory_place: Place,
+    /// Where the disk is.
+    pub disk_place: Place,
 }
 
 /// The kernel of a board.
@@ -76,6 +85,8 @@ pub struct Qemu {
     pub serial_device: String,
     /// The `-device` that is the network card, if the board has one: `virtio-net-device`.
     pub network_device: Option<String>,
+    /// The `-device` that brings a serial port for apps, by the port's name: `pci-serial`.
+    pub uart_devices: BTreeMap<String, String>,
 }
 
 /// Partitions are made of whole steps of 64 KiB: an erase block of common flash, and the size of the
@@ -93,7 +104,8 @@ pub const DISK_REST: u64 = 3 << 20;
 pub fn parse(text: &str, file: &str) -> Result<Board, Report> {
     let (mut reading, root) = Reading::start(text, file)?;
     let r = &mut reading;
-    let fields = r.fields(&root, &["board", "arch", "kernel", "cmdline", "disk", "memory", "qemu"]);
+    let known = ["board", "arch", "kernel", "cmdline", "disk", "memory", "devices", "qemu"];
+    let fields = r.fields(&root, &known);
     let board = fields.need(r, "board", "board: qemu-armv7").and_then(|node| name(r, node));
     let arches = Arch::ALL.map(|arch| (arch.as_str(), arch));
     let arch = fields.need(r, "arch", "arch: armv7").and_then(|node| r.word(node, &arches));
@@ -103,7 +115,11 @@ pub fn parse(text: &str, file: &str) -> Result<Board, Report> {
     let cmdline = fields.need(r, "cmdline", "cmdline: console=ttyAMA0").and_then(|node| cmdline(r, node));
     let disk = fields.need(r, "disk", "disk: { size: 16MiB, slot: 4MiB }").and_then(|node| disk(r, node));
     let memory = fields.need(r, "memory", "memory: { default: 24MiB }").and_then(|node| memory(r, node));
+    let (devices, uart_devices) =
+        fields.get("devices").map(|node| board_devices::read(r, node)).unwrap_or_default();
     let qemu = fields.need(r, "qemu", "qemu: { program: qemu-system-arm, … }").and_then(|node| qemu(r, node));
+    let memory_place = reading.place_or_file(fields.get("memory"));
+    let disk_place = reading.place_or_file(fields.get("disk"));
     let board = (|| {
         Some(Board {
             file: file.to_owned(),
@@ -113,7 +129,10 @@ pub fn parse(text: &str, file: &str) -> Result<Board, Report> {
             cmdline: cmdline?,
             disk: disk?,
             memory_bytes: memory?,
-            qemu: qemu?,
+            devices,
+            qemu: Qemu { uart_devices, ..qemu? },
+            memory_place,
+            disk_place,
         })
     })();
     reading.finish(board)
@@ -155,7 +174,7 @@ fn kernel(reading: &mut Reading<'_>, node: &Node, folder: &Path) -> Option<Kerne
 }
 
 /// A name for another program: letters, digits, `-`, `_`, `.`; no path and no option.
-fn word(reading: &mut Reading<'_>, node: &Node) -> Option<String> {
+pub(crate) fn word(reading: &mut Reading<'_>, node: &Node) -> Option<String> {
     let text = reading.text(node)?;
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
     let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
@@ -260,6 +279,7 @@ fn qemu(reading: &mut Reading<'_>, node: &Node) -> Option<Qemu> {
         disk_device: disk_device?,
         serial_device: serial_device?,
         network_device,
+        uart_devices: BTreeMap::new(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What an app may do, in plain words.
 
-use crate::device::{Manifest, Network, Port, Protocol, RestartPolicy, SystemGrant};
+use crate::device::{DeviceKind, EventKind, Manifest, Network, Port, Protocol, RestartPolicy, SystemGrant};
 
 /// A sentence for each thing that the manifest grants, limits or withholds, in a fixed order; they read on
 /// from the app's name, like "may use up to 2 MiB of memory".
@@ -37,8 +37,26 @@ pub fn describe(manifest: &Manifest) -> Vec<String> {
         None => lines.push("has no network".to_owned()),
         Some(network) => reach(network, &mut lines),
     }
-    lines.push("has no devices".to_owned());
+    for kind in DeviceKind::ALL {
+        let names = manifest.devices.of(kind).iter();
+        lines.extend(names.map(|name| format!("is given the {} `{name}`, and no other app is", kind.noun())));
+    }
+    if manifest.devices.is_empty() {
+        lines.push("has no devices".to_owned());
+    }
+    if manifest.writable_executable {
+        lines.push("may make code at run time: memory that is writable and executable".to_owned());
+    }
+    for event in &manifest.events {
+        lines.push(match event {
+            EventKind::Shutdown => "is told before it is stopped".to_owned(),
+        });
+    }
     lines.push(restart(manifest));
+    if let Some(health) = manifest.health {
+        let most = time(health.heartbeat_ms);
+        lines.push(format!("counts as crashed when it does not show within {most} that it is well"));
+    }
     if manifest.critical {
         lines.push("is critical: a boot without it counts as failed".to_owned());
     }
@@ -125,7 +143,7 @@ pub(crate) fn share(permille: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{Host, Limits, Remote, Restart};
+    use crate::device::{Devices, Host, Limits, Remote, Restart};
 
     fn manifest() -> Manifest {
         Manifest {
@@ -152,6 +170,10 @@ mod tests {
             system: Vec::new(),
             peers: Vec::new(),
             network: None,
+            health: None,
+            devices: Devices::default(),
+            events: Vec::new(),
+            writable_executable: false,
         }
     }
 

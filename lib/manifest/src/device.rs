@@ -8,6 +8,7 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 
 use crate::component::ComponentId;
+pub use crate::hardware::{BoardDevices, DeviceKind, Devices, GpioLine, SimulatedChip, Uart};
 
 /// An app's manifest after validation: what the sandbox and the app manager enforce.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -43,9 +44,50 @@ pub struct Manifest {
     /// The apps it may exchange messages with, if they say so too.
     #[n(9)]
     pub peers: Vec<ComponentId>,
-    /// What it may reach in the network and where it may be reached; without it, it has only its own loopback.
+    /// What it may reach in the network and where it may be reached; without it, it has none at all.
     #[n(10)]
     pub network: Option<Network>,
+    /// How it shows that it is well; without it, only its end is noticed.
+    #[n(11)]
+    pub health: Option<Health>,
+    /// The board's devices that it is given, each to it alone.
+    #[n(12)]
+    pub devices: Devices,
+    /// What it may ask to be told.
+    #[n(13)]
+    pub events: Vec<EventKind>,
+    /// Whether it may have memory that is writable and executable. The filter in its package is made so.
+    #[n(14)]
+    pub writable_executable: bool,
+}
+
+impl Manifest {
+    /// Files and folders that it may have in its storage: some at least, and one more for each 4 KiB. Without a
+    /// bound, empty files fill the filesystem's table of inodes.
+    pub const fn data_inodes(&self) -> u64 {
+        if self.data_bytes == 0 { 0 } else { LEAST_INODES.saturating_add(self.data_bytes / 4096) }
+    }
+}
+
+/// What [`Manifest::data_inodes`] allows at the least.
+const LEAST_INODES: u64 = 16;
+
+/// How an app shows that it is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Health {
+    /// Longest time between two heartbeats, and from its start to the first, in milliseconds.
+    #[n(0)]
+    pub heartbeat_ms: u32,
+}
+
+/// Something that an app may ask to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum EventKind {
+    /// It is about to be stopped, mostly because the device goes down.
+    #[n(0)]
+    Shutdown,
 }
 
 /// What an app may reach, and where it may be reached. Both lists are sorted and without doubles.
@@ -248,10 +290,39 @@ pub struct ImageInfo {
     /// Names of time servers (SNTP), asked beside those that the network offers.
     #[n(8)]
     pub time_servers: Vec<String>,
+    /// The devices that the board has for apps.
+    #[n(9)]
+    pub devices: BoardDevices,
+    /// Whether its kernel has what the board's leaves out. False in every image but those of the sandbox's own tests.
+    #[n(10)]
+    pub control_kernel: bool,
+    /// Sandbox layers that are off for single apps, besides [`ImageInfo::layers_off`]; for tests as well.
+    #[n(11)]
+    pub layers_off_of: Vec<AppLayers>,
+}
+
+impl ImageInfo {
+    /// The layers that are off for an app.
+    pub fn layers_off_for(&self, app: &ComponentId) -> Vec<String> {
+        let own = self.layers_off_of.iter().filter(|of| of.app == *app).flat_map(|of| &of.layers);
+        self.layers_off.iter().chain(own).cloned().collect()
+    }
+}
+
+/// Sandbox layers that are off for one app.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct AppLayers {
+    /// Its component id.
+    #[n(0)]
+    pub app: ComponentId,
+    /// Names out of [`LAYERS`].
+    #[n(1)]
+    pub layers: Vec<String>,
 }
 
 /// Names that [`ImageInfo::layers_off`] may hold: the sandbox's layers, and `all`.
-pub const LAYERS: [&str; 12] = [
+pub const LAYERS: [&str; 15] = [
     "all",
     "namespaces",
     "pivot",
@@ -263,7 +334,10 @@ pub const LAYERS: [&str; 12] = [
     "rlimits",
     "descriptors",
     "seccomp",
+    "memory",
     "packet-filter",
+    "cgroup",
+    "quota",
 ];
 
 /// An Ed25519 public key, 32 bytes.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use nacre_diag::{Diagnostic, ExitCode, Place, Report, did_you_mean};
 
 use crate::app;
-use crate::device::LAYERS;
+use crate::component::ComponentId;
+use crate::device::{AppLayers, LAYERS};
 use crate::host::parse_host;
 use crate::path::{Climb, folder_of, source_path};
 use crate::yaml::{Fields, Node, Reading, read_file, shown};
@@ -40,6 +41,10 @@ pub struct ImageRecipe {
     pub time_servers: Vec<String>,
     /// Sandbox layers that are off, for the sandbox's own tests; empty in every other image.
     pub layers_off: Vec<String>,
+    /// The same for single apps.
+    pub layers_off_of: Vec<AppLayers>,
+    /// Which of the board's kernels it has.
+    pub kernel: KernelChoice,
     /// Where the board is named.
     pub board_place: Place,
 }
@@ -51,6 +56,26 @@ pub struct AppEntry {
     pub folder: PathBuf,
     /// Where the recipe names it.
     pub place: Place,
+}
+
+/// Which of a board's kernels an image has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KernelChoice {
+    /// The one that its board asks for.
+    #[default]
+    Product,
+    /// That one with what it leaves out, so that attacks on it can be seen to work: only for tests.
+    Control,
+}
+
+impl KernelChoice {
+    /// The word of the recipe and of messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Control => "control",
+        }
+    }
 }
 
 /// What an image may do that a product's must not.
@@ -145,7 +170,7 @@ pub fn parse(text: &str, file: &str) -> Result<ImageRecipe, Report> {
         .map(|node| read_apps(r, node, &folder))
         .unwrap_or_default();
     let time_servers = time_servers(r, &fields);
-    let layers_off = testing(r, &fields, profile);
+    let Testing { layers_off, layers_off_of, kernel } = testing(r, &fields, profile);
     let board_place = reading.place_or_file(fields.get("board"));
     let recipe = (|| {
         Some(ImageRecipe {
@@ -159,6 +184,8 @@ pub fn parse(text: &str, file: &str) -> Result<ImageRecipe, Report> {
             apps,
             time_servers,
             layers_off,
+            layers_off_of,
+            kernel,
             board_place,
         })
     })();
@@ -221,10 +248,36 @@ fn time_servers(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Vec<String> {
     servers
 }
 
-fn testing(reading: &mut Reading<'_>, fields: &Fields<'_>, profile: Option<Profile>) -> Vec<String> {
-    let Some(testing) = fields.get("testing") else { return Vec::new() };
-    let inner = reading.fields(testing, &["layers-off"]);
-    let Some(node) = inner.get("layers-off") else { return Vec::new() };
+/// What only images for tests may have.
+#[derive(Default)]
+struct Testing {
+    layers_off: Vec<String>,
+    layers_off_of: Vec<AppLayers>,
+    kernel: KernelChoice,
+}
+
+fn testing(reading: &mut Reading<'_>, fields: &Fields<'_>, profile: Option<Profile>) -> Testing {
+    let Some(testing) = fields.get("testing") else {
+        return Testing::default();
+    };
+    let inner = reading.fields(testing, &["layers-off", "apps", "kernel"]);
+    let layers_off = inner.get("layers-off").map(|node| layers_off(reading, node)).unwrap_or_default();
+    let layers_off_of = inner.get("apps").map(|node| layers_off_of(reading, node)).unwrap_or_default();
+    let kernels = [KernelChoice::Product, KernelChoice::Control].map(|choice| (choice.as_str(), choice));
+    let kernel = inner.get("kernel").and_then(|node| reading.word(node, &kernels));
+    if profile == Some(Profile::Production) {
+        let message = "`testing` is refused in an image with `profile: production`: it weakens the sandbox";
+        reading.refuse_key(
+            testing,
+            "testing",
+            message.to_owned(),
+            "remove it, or write `profile: development`",
+        );
+    }
+    Testing { layers_off, layers_off_of, kernel: kernel.unwrap_or_default() }
+}
+
+fn layers_off(reading: &mut Reading<'_>, node: &Node) -> Vec<String> {
     let words = LAYERS.map(|layer| (layer, layer));
     let mut layers: Vec<String> = Vec::new();
     for item in reading.list(node, LAYERS.len(), "layers-off: [all]") {
@@ -235,19 +288,17 @@ fn testing(reading: &mut Reading<'_>, fields: &Fields<'_>, profile: Option<Profi
             layers.push(layer.to_owned());
         }
     }
-    let off = |name: &str| layers.iter().any(|layer| layer == name);
-    if off("no-new-privs") && !off("all") && !(off("landlock") && off("seccomp")) {
-        let message = "`testing.layers-off`: `landlock` and `seccomp` need `no-new-privs`";
-        reading.bad(node, message, "switch these two off as well: the kernel takes neither without it");
-    }
-    if profile == Some(Profile::Production) {
-        let message = "`testing` is refused in an image with `profile: production`: it weakens the sandbox";
-        reading.refuse_key(
-            testing,
-            "testing",
-            message.to_owned(),
-            "remove it, or write `profile: development`",
-        );
-    }
     layers
+}
+
+/// `testing.apps`: component ids, each with the layers that are off for it alone.
+fn layers_off_of(reading: &mut Reading<'_>, node: &Node) -> Vec<AppLayers> {
+    let mut apps: Vec<AppLayers> = Vec::new();
+    for (key, item) in reading.entries(node, "apps: { org.nacre.probe: [seccomp] }") {
+        match key.parse::<ComponentId>() {
+            Ok(app) => apps.push(AppLayers { app, layers: layers_off(reading, item) }),
+            Err(error) => reading.bad_key(item, key, format!("`testing.apps`: {error}"), String::new()),
+        }
+    }
+    apps
 }

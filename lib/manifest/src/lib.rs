@@ -10,11 +10,14 @@ pub mod arch;
 pub mod component;
 pub mod describe;
 pub mod device;
+mod hardware;
 
 #[cfg(feature = "yaml")]
 pub mod app;
 #[cfg(feature = "yaml")]
 pub mod board;
+#[cfg(feature = "yaml")]
+mod board_devices;
 #[cfg(feature = "yaml")]
 mod host;
 #[cfg(feature = "yaml")]

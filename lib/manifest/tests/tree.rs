@@ -44,6 +44,11 @@ fn every_image_in_the_tree_is_valid_with_its_board_and_apps() {
             .collect::<Result<_, _>>()
             .unwrap_or_else(|r| panic!("{}", Printer::default().print_report(&r)));
         app::check_peers(&apps).unwrap_or_else(|r| panic!("{}", Printer::default().print_report(&r)));
+        for file in yaml_files(&top().join("recipes/boards")) {
+            let board = board::load(&file).expect("valid");
+            let checked = app::check_devices(&apps, &board).and(app::check_limits(&apps, &board));
+            checked.unwrap_or_else(|r| panic!("{}", Printer::default().print_report(&r)));
+        }
     }
 }
 
@@ -120,4 +125,109 @@ fn manifest_loaded_from_a_folder_checks_its_files() {
     let app = app::load(folder.path()).expect("complete");
     assert_eq!(app.folder, folder.path());
     assert!(app.files[0].is_program());
+}
+
+const BOARD: &str = "\
+board: b
+arch: armv7
+kernel: { fragments: [a.config], image: zImage }
+cmdline: console=ttyAMA0
+disk: { size: 16MiB, slot: 4MiB }
+memory: { default: 24MiB }
+devices:
+  gpio: { LED1: { chip: a, line: 0 }, LED2: { chip: a, line: 1 } }
+  uart: { console2: { tty: ttyS1 } }
+qemu: { program: qemu-system-arm, package: qemu-system-arm, disk-device: a, serial-device: b }
+";
+
+fn with(id: &str, fields: &str) -> app::AppSource {
+    let text = format!("app: {id}\nversion: 1.0.0\nbuild: cargo\nrun: [/app/bin/x]\n{fields}\n");
+    app::parse(&text, &format!("{}/nacre.yaml", id.rsplit('.').next().unwrap_or(id))).expect("valid")
+}
+
+#[test]
+fn devices_given_twice_or_unknown_to_the_board_are_refused() {
+    let board = board::parse(BOARD, "boards/b.yaml").expect("valid");
+    let good = [
+        with("com.example.a", "devices: { gpio: [LED1] }"),
+        with("com.example.b", "devices: { gpio: [LED2], uart: [console2] }"),
+        with("com.example.c", ""),
+    ];
+    assert_eq!(app::check_devices(&good, &board), Ok(()));
+    let bad = [
+        with("com.example.a", "devices: { gpio: [LED1, LED3] }"),
+        with("com.example.b", "devices: { gpio: [LED1], uart: [modem] }"),
+    ];
+    let report = app::check_devices(&bad, &board).expect_err("three breaches");
+    assert_eq!(report.exit_code(), ExitCode::BadInput);
+    assert_eq!(
+        Printer::default().print_report(&report),
+        "\
+error: `LED3`: the board `b` has no GPIO line of this name
+  --> a/nacre.yaml:5:25
+  |
+5 | devices: { gpio: [LED1, LED3] }
+  |                         ^^^^
+hint: did you mean `LED1`?
+
+error: `LED1`: two apps of this image are given this GPIO line
+  --> b/nacre.yaml:5:19
+  |
+5 | devices: { gpio: [LED1], uart: [modem] }
+  |                   ^^^^
+Caused by:
+  `com.example.a` is given it as well, at a/nacre.yaml:5:19
+hint: let one of them have it, and the other one ask it with a message (`apps`)
+
+error: `modem`: the board `b` has no UART of this name
+  --> b/nacre.yaml:5:33
+  |
+5 | devices: { gpio: [LED1], uart: [modem] }
+  |                                 ^^^^^
+hint: it has: console2
+"
+    );
+}
+
+#[test]
+fn limits_above_the_boards_are_refused_naming_both_lines() {
+    let board = board::parse(BOARD, "boards/b.yaml").expect("valid");
+    let app = |id: &str, limits: &str| with(id, &format!("limits: {{ {limits} }}"));
+    let refused = |apps: &[app::AppSource]| {
+        Printer::default().print_report(&app::check_limits(apps, &board).expect_err("a breach"))
+    };
+    let text = refused(&[app("com.example.a", "memory: 25MiB"), app("com.example.b", "tasks: 200")]);
+    assert_eq!(
+        text,
+        "\
+error: `limits.memory`: 25MiB is more than the board has
+  --> a/nacre.yaml:5:19
+  |
+5 | limits: { memory: 25MiB }
+  |                   ^^^^^
+Caused by:
+  the board `b` has 24MiB of memory, at boards/b.yaml:6:9
+hint: 24MiB is all of it, and the OS needs some: write less, or choose another board
+
+error: `limits.tasks`: 200 is more than the kernel keeps for one app
+  --> b/nacre.yaml:5:18
+  |
+5 | limits: { tasks: 200 }
+  |                  ^^^
+Caused by:
+  the board `b` has 24MiB of memory, at boards/b.yaml:6:9
+hint: with that it keeps 128 tasks of one app: write at most 128
+"
+    );
+    let text = refused(&[app("com.example.a", "tasks: 100"), app("com.example.b", "tasks: 93")]);
+    assert!(text.contains("may have 193 tasks, and the kernel keeps 192"), "{text}");
+    assert!(text.contains("100 at a/nacre.yaml:5:18, 93 at b/nacre.yaml:5:18"), "{text}");
+    assert!(text.contains("at boards/b.yaml:6:9"), "{text}");
+    let warned = |apps: &[app::AppSource]| app::check_limits(apps, &board).expect("no breach").to_string();
+    assert_eq!(warned(&[app("com.example.a", "memory: 24MiB, tasks: 128")]), "nothing found");
+    let text = warned(&[app("com.example.a", "memory: 24MiB"), app("com.example.b", "memory: 1MiB")]);
+    assert_eq!(
+        text,
+        "all apps together may use 25MiB, and the board `b` has 24MiB of memory, at boards/b.yaml:6:9"
+    );
 }

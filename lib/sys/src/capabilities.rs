@@ -86,11 +86,63 @@ pub fn keep(kept: &[u32]) -> Result<(), KeepCapabilitiesError> {
     Errno::result(result).map(drop).map_err(KeepCapabilitiesError::Set)
 }
 
+/// Whether the calling thread has a capability in any of its five sets, of all that the kernel knows.
+///
+/// # Errors
+///
+/// None of the calls can fail for the caller itself; what the kernel answered otherwise.
+pub fn any_left() -> Result<bool, Errno> {
+    let header = Header { version: VERSION, pid: 0 };
+    let mut halves = [const { Half { effective: 0, permitted: 0, inheritable: 0 } }; 2];
+    // SAFETY: this version writes two halves, which live for the whole call; pid 0 is the caller.
+    let result = unsafe { libc::syscall(libc::SYS_capget, &raw const header, halves.as_mut_ptr()) };
+    Errno::result(result)?;
+    if halves.iter().any(|half| half.effective | half.permitted | half.inheritable != 0) {
+        return Ok(true);
+    }
+    let is_set = libc::c_ulong::try_from(libc::PR_CAP_AMBIENT_IS_SET).unwrap_or_default();
+    for number in (0..NUMBERS).map(libc::c_ulong::from) {
+        // SAFETY: PR_CAPBSET_READ takes a number and touches no memory of the process.
+        match Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_READ, number, 0, 0, 0) }) {
+            Ok(0) => {}
+            Ok(_) => return Ok(true),
+            // The kernel has no more.
+            Err(Errno::EINVAL) => break,
+            Err(cause) => return Err(cause),
+        }
+        // SAFETY: PR_CAP_AMBIENT takes numbers and touches no memory of the process.
+        if Errno::result(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, is_set, number, 0, 0) })? != 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn thread_that_keeps_none_has_none_left_in_any_set() {
+        std::thread::spawn(|| {
+            assert_eq!(any_left(), Ok(true), "this test needs root (CAP_SETPCAP)");
+            keep_bounding(&[]).unwrap();
+            assert_eq!(any_left(), Ok(true));
+            keep(&[]).unwrap();
+            assert_eq!(any_left(), Ok(false));
+        })
+        .join()
+        .unwrap();
+        std::thread::spawn(|| {
+            // Only the bounding set is not empty.
+            keep(&[]).unwrap();
+            assert_eq!(any_left(), Ok(true));
+        })
+        .join()
+        .unwrap();
+    }
 
     /// Capabilities are a thread's own, so this touches no other test.
     #[test]
@@ -109,6 +161,7 @@ mod tests {
                 assert!(status.lines().any(|found| found == line), "{line}\n{status}");
             }
             assert!(matches!(keep(&[NET_ADMIN, 21]), Err(KeepCapabilitiesError::Set(Errno::EPERM))));
+            assert_eq!(any_left(), Ok(true));
             let refused = keep_bounding(&[]).unwrap_err();
             assert!(matches!(refused, KeepCapabilitiesError::Bounding(0, Errno::EPERM)), "{refused}");
         })

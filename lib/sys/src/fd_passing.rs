@@ -1,11 +1,11 @@
-//! `SCM_RIGHTS` (unix(7)): take descriptors that come with a packet.
+//! `SCM_RIGHTS` (unix(7)): descriptors that go with a packet.
 
-use std::io::IoSliceMut;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
 /// Most descriptors that one packet may bring.
 pub const MAX_FDS: usize = 4;
@@ -60,16 +60,34 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Received, Receive
     Ok(Received { length: message.bytes, fds })
 }
 
+/// Sends one packet over a connected unix socket, with copies of at most [`MAX_FDS`] descriptors. Does not wait and
+/// raises no signal.
+///
+/// # Errors
+///
+/// `EAGAIN` if there is no room, `EINVAL` for too many descriptors; sendmsg(2) has the rest. Nothing was sent then.
+pub fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    if fds.len() > MAX_FDS {
+        return Err(Errno::EINVAL);
+    }
+    let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&numbers)];
+    let rights = if fds.is_empty() { &rights[..0] } else { &rights[..] };
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    sendmsg::<()>(socket.as_fd().as_raw_fd(), &[IoSlice::new(bytes)], rights, flags, None).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::{IoSlice, Read, pipe};
+    use std::io::{Read, pipe};
 
-    use nix::sys::socket::{AddressFamily, ControlMessage, SockFlag, SockType, sendmsg, socketpair};
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
     use super::*;
 
-    fn send(socket: &OwnedFd, bytes: &[u8], fds: &[std::os::fd::RawFd]) {
+    /// As [`super::send`], without its bound.
+    fn send_any(socket: &OwnedFd, bytes: &[u8], fds: &[RawFd]) {
         let rights = [ControlMessage::ScmRights(fds)];
         let rights = if fds.is_empty() { &rights[..0] } else { &rights[..] };
         sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], rights, MsgFlags::empty(), None).unwrap();
@@ -83,7 +101,7 @@ mod tests {
     fn packet_with_descriptors_brings_them_usable() {
         let (ours, theirs) = pair();
         let (reader, writer) = pipe().unwrap();
-        send(&theirs, b"hello", &[reader.as_raw_fd(), writer.as_raw_fd()]);
+        send(&theirs, b"hello", &[reader.as_fd(), writer.as_fd()]).unwrap();
         drop((reader, writer));
         let mut buffer = [0; 16];
         let mut received = receive(&ours, &mut buffer).unwrap();
@@ -98,11 +116,12 @@ mod tests {
     fn packet_or_descriptors_over_the_bound_are_refused() {
         let (ours, theirs) = pair();
         let mut buffer = [0; 4];
-        send(&theirs, b"hello", &[]);
+        send(&theirs, b"hello", &[]).unwrap();
+        assert_eq!(send(&theirs, b"x", &[theirs.as_fd(); MAX_FDS + 1]), Err(Errno::EINVAL));
         assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::TooLong)));
         for count in [MAX_FDS + 1, KERNEL_MAX_FDS] {
             let (reader, writer) = pipe().unwrap();
-            send(&theirs, b"x", &vec![writer.as_raw_fd(); count]);
+            send_any(&theirs, b"x", &vec![writer.as_raw_fd(); count]);
             drop(writer);
             assert!(matches!(receive(&ours, &mut buffer), Err(ReceiveError::TooLong)));
             let mut rest = Vec::new();

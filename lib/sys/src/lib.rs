@@ -4,16 +4,28 @@
 //! makes the call and names the error.
 #![allow(unsafe_code)] // The one crate whose work this is; every other one forbids it.
 
+pub mod allocator;
 pub mod capabilities;
 pub mod close_range;
+pub mod event_loop;
 pub mod fd_passing;
+pub mod file;
+pub mod gpio;
 pub mod inherited;
 pub mod loopback;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod pidfd;
 pub mod seccomp;
+pub mod seccomp_notify;
 pub mod securebits;
 pub mod signals;
 pub mod spawn;
+pub mod tty;
 pub mod verity;
+
+/// The heap of every program that links this crate.
+#[cfg(all(target_arch = "arm", target_env = "musl"))]
+#[global_allocator]
+static HEAP: allocator::Allocator = allocator::Allocator::new();

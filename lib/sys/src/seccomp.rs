@@ -1,5 +1,7 @@
 //! `seccomp(2)`: install a filter.
 
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
 use nix::errno::Errno;
 
 /// One instruction of a filter as the kernel reads it: `struct sock_filter`, 8 bytes, little-endian.
@@ -16,6 +18,19 @@ pub enum LoadFilterError {
     Kernel(#[source] Errno),
 }
 
+/// Installs `filter` for the calling thread, for good, and gives the listener that is told of calls for which it
+/// says `SECCOMP_RET_USER_NOTIF` ([`crate::seccomp_notify`]). Without a listener the kernel answers those with
+/// `ENOSYS`. The listener is close-on-exec.
+///
+/// # Errors
+///
+/// As [`load`]; also `EBUSY` if the thread has a filter with a listener.
+pub fn load_with_listener(filter: &[Instruction]) -> Result<OwnedFd, LoadFilterError> {
+    let fd = install(filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    // SAFETY: with this flag the kernel's answer is a descriptor that it has just opened for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Installs `filter` for the calling thread, for good; what it denies from now on stays denied in all
 /// children and after `execve`. `no_new_privs` must be set.
 ///
@@ -25,6 +40,10 @@ pub enum LoadFilterError {
 ///
 /// [`LoadFilterError`] if the filter is empty or too long, or if the kernel refuses it.
 pub fn load(filter: &[Instruction]) -> Result<(), LoadFilterError> {
+    install(filter, 0).map(drop)
+}
+
+fn install(filter: &[Instruction], flags: libc::c_ulong) -> Result<RawFd, LoadFilterError> {
     let length = match u16::try_from(filter.len()) {
         Ok(length @ 1..=4096) => length,
         _ => return Err(LoadFilterError::Length(filter.len())),
@@ -34,8 +53,10 @@ pub fn load(filter: &[Instruction]) -> Result<(), LoadFilterError> {
     // SAFETY: the kernel copies `len` instructions of 8 bytes from `filter`, at any alignment, and checks
     // the program; both live for the whole call, and it writes to neither.
     let result =
-        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
-    Errno::result(result).map(drop).map_err(LoadFilterError::Kernel)
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    let result = Errno::result(result).map_err(LoadFilterError::Kernel)?;
+    // 0 or a descriptor.
+    Ok(RawFd::try_from(result).unwrap_or(-1))
 }
 
 #[cfg(test)]

@@ -55,6 +55,79 @@ pub enum Ask {
     /// Which device this is (`system: [stats]`).
     #[n(4)]
     Device,
+    /// It is well (`health: { heartbeat: … }`). One that doesn't come in time counts as a crash.
+    #[n(5)]
+    Heartbeat,
+    /// A GPIO line (`devices: { gpio: […] }`); the reply is [`Outcome::Descriptor`]. The line is the app's until the
+    /// descriptor is closed.
+    #[n(6)]
+    Line {
+        /// The board's name for it.
+        #[n(0)]
+        name: String,
+        /// What it is to be.
+        #[n(1)]
+        mode: LineMode,
+    },
+    /// A serial port (`devices: { uart: […] }`), raw and with 8 bits; the reply is [`Outcome::Descriptor`].
+    #[n(7)]
+    Uart {
+        /// The board's name for it.
+        #[n(0)]
+        name: String,
+        /// Bits per second.
+        #[n(1)]
+        baud: u32,
+        /// The ninth bit.
+        #[n(2)]
+        parity: Parity,
+    },
+    /// To be told on this connection what `events` lists, as [`Message::Event`].
+    #[n(8)]
+    Events,
+}
+
+/// What a GPIO line is to be. Another mode is another request, after the descriptor was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum LineMode {
+    /// Its value is read.
+    #[n(0)]
+    Input,
+    /// Its value is read, and each change of it as well, in the form of `struct gpio_v2_line_event` (linux/gpio.h).
+    #[n(1)]
+    Edges,
+    /// It is driven, low at first.
+    #[n(2)]
+    OutputLow,
+    /// It is driven, high at first.
+    #[n(3)]
+    OutputHigh,
+}
+
+/// The parity bit of a serial port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Parity {
+    /// There is none.
+    #[n(0)]
+    None,
+    /// The number of ones is even.
+    #[n(1)]
+    Even,
+    /// The number of ones is odd.
+    #[n(2)]
+    Odd,
+}
+
+/// What an app is told without having asked at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Event {
+    /// It is about to be stopped, mostly because the device goes down: SIGTERM follows within a second, and SIGKILL
+    /// within two.
+    #[n(0)]
+    Shutdown,
 }
 
 /// To an app.
@@ -83,6 +156,9 @@ pub enum Message {
         #[cbor(n(2), with = "minicbor::bytes")]
         payload: Vec<u8>,
     },
+    /// What happened, after [`Ask::Events`].
+    #[n(2)]
+    Event(#[n(0)] Event),
 }
 
 /// What came of a request.
@@ -112,4 +188,7 @@ pub enum Outcome {
     /// Which device this is.
     #[n(7)]
     Device(#[n(0)] Device),
+    /// The descriptor that comes with this packet (`SCM_RIGHTS`, `unix(7)`).
+    #[n(8)]
+    Descriptor,
 }

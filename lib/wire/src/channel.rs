@@ -5,6 +5,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::denial::Denial;
 use crate::status::{AppStatus, Stats};
 
 /// Version of this protocol; the device refuses others and says which it speaks.
@@ -72,6 +73,20 @@ pub enum Command {
     /// Kill an app with SIGKILL, as a crash would; its restart policy applies. Development images only.
     #[n(9)]
     Kill(#[n(0)] String),
+    /// Denials after the given number, then (with `follow`) each new one until [`Command::Cancel`]. The last
+    /// answer is [`Answer::Done`].
+    #[n(10)]
+    Events {
+        /// Only events with a greater number; 0 for all that are kept.
+        #[n(0)]
+        after: u64,
+        /// Go on with new events.
+        #[n(1)]
+        follow: bool,
+        /// Only events of this app.
+        #[n(2)]
+        app: Option<String>,
+    },
 }
 
 /// From the device.
@@ -116,6 +131,9 @@ pub enum Answer {
     /// The device speaks another version of the protocol: this one.
     #[n(6)]
     WrongVersion(#[n(0)] u8),
+    /// One denial.
+    #[n(7)]
+    Event(#[n(0)] Denial),
 }
 
 /// The running image in short.

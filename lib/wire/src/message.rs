@@ -104,7 +104,12 @@ impl Bounded for AppStatus {
 impl Bounded for app::Request {
     fn check(&self) -> Result<(), MessageError> {
         match &self.ask {
-            app::Ask::Stats | app::Ask::AppsStatus | app::Ask::Device => Ok(()),
+            app::Ask::Stats
+            | app::Ask::AppsStatus
+            | app::Ask::Device
+            | app::Ask::Heartbeat
+            | app::Ask::Events => Ok(()),
+            app::Ask::Line { name: device, .. } | app::Ask::Uart { name: device, .. } => name(device),
             app::Ask::Call { to, payload: bytes } => name(to).and_then(|()| payload(bytes)),
             app::Ask::Answer { payload: bytes, .. } => payload(bytes),
         }
@@ -115,8 +120,9 @@ impl Bounded for app::Message {
     fn check(&self) -> Result<(), MessageError> {
         match self {
             Self::Called { from, payload: bytes, .. } => name(from).and_then(|()| payload(bytes)),
+            Self::Event(app::Event::Shutdown) => Ok(()),
             Self::Reply { outcome, .. } => match outcome {
-                app::Outcome::Done | app::Outcome::Stats(_) => Ok(()),
+                app::Outcome::Done | app::Outcome::Stats(_) | app::Outcome::Descriptor => Ok(()),
                 app::Outcome::Apps(apps) => {
                     bound("a list of apps", apps.len(), MAX_APPS)?;
                     apps.iter().try_for_each(Bounded::check)
@@ -140,7 +146,7 @@ impl Bounded for channel::Request {
             Command::Info | Command::Apps | Command::Reboot | Command::PowerOff | Command::Cancel(_) => {
                 Ok(())
             }
-            Command::Logs { app, .. } => app.as_deref().map_or(Ok(()), name),
+            Command::Logs { app, .. } | Command::Events { app, .. } => app.as_deref().map_or(Ok(()), name),
             Command::Start(app) | Command::Stop(app) | Command::Restart(app) | Command::Kill(app) => {
                 name(app)
             }
@@ -154,6 +160,7 @@ impl Bounded for channel::Response {
         match &self.answer {
             Answer::Done | Answer::WrongVersion(_) => Ok(()),
             Answer::App(status) => status.check(),
+            Answer::Event(denial) => denial.check(),
             Answer::Log(line) => name(&line.source).and_then(|()| text(&line.text)),
             Answer::NotFound(reason) | Answer::Refused(reason) => text(reason),
             Answer::Info(info) => [&info.image, &info.version, &info.board, &info.kernel, &info.slot]
@@ -211,6 +218,10 @@ mod tests {
             app::Ask::Device,
             app::Ask::Call { to: "org.nacre.recorder".into(), payload: vec![0; app::MAX_PAYLOAD] },
             app::Ask::Answer { call: 3, payload: vec![] },
+            app::Ask::Heartbeat,
+            app::Ask::Line { name: "l".repeat(MAX_NAME), mode: app::LineMode::Edges },
+            app::Ask::Uart { name: "console2".into(), baud: 115_200, parity: app::Parity::Even },
+            app::Ask::Events,
         ] {
             let request = app::Request { id: 1, ask };
             assert_eq!(decode::<app::Request>(&encode(&request).unwrap()).unwrap(), request);
@@ -224,15 +235,19 @@ mod tests {
             app::Outcome::Unavailable(String::new()),
             app::Outcome::Invalid("no".into()),
             app::Outcome::Device(device(None)),
+            app::Outcome::Descriptor,
             app::Outcome::Device(device(Some([10, 0, 2, 15]))),
         ] {
             let message = app::Message::Reply { id: 1, outcome };
             assert_eq!(decode::<app::Message>(&encode(&message).unwrap()).unwrap(), message);
         }
+        let event = app::Message::Event(app::Event::Shutdown);
+        assert_eq!(decode::<app::Message>(&encode(&event).unwrap()).unwrap(), event);
         use channel::Command;
         for command in [
             Command::Info,
             Command::Logs { after: 9, follow: true, app: Some("recorder".into()) },
+            Command::Events { after: 9, follow: true, app: None },
             Command::Start("reporter".into()),
             Command::Cancel(4),
             Command::PowerOff,

@@ -5,6 +5,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::denial::Remedy;
 use crate::message::{Bounded, MAX_NAME, MAX_TEXT, MessageError, bound};
 
 /// Longest packet, in bytes: a policy of [`MAX_POLICY`] bytes, and its frame.
@@ -115,10 +116,73 @@ pub enum Report {
         /// Number of the app.
         #[n(0)]
         app: u8,
-        /// What was tried, and the manifest line that would allow it: `resolve x.example — add …`.
+        /// What was tried: `resolve x.example`.
         #[n(1)]
-        what: String,
+        tried: String,
+        /// What would allow it. Whose manifest, appmgr knows.
+        #[n(2)]
+        remedy: Remedy,
     },
+    /// The packet filter stopped what an app sent.
+    #[n(7)]
+    Dropped {
+        /// Number of the app.
+        #[n(0)]
+        app: u8,
+        /// Where it was to go.
+        #[n(1)]
+        to: Target,
+        /// Why it was stopped.
+        #[n(2)]
+        why: Why,
+    },
+    /// The packet filter stopped what came from outside for a port of the device that no app's manifest lists.
+    #[n(8)]
+    Knocked {
+        /// Who sent it, or says so.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        from: [u8; 4],
+        /// Number of the protocol (IANA): TCP 6, UDP 17.
+        #[n(1)]
+        protocol: u8,
+        /// The port.
+        #[n(2)]
+        port: u16,
+    },
+}
+
+/// Where a packet was to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Target {
+    /// Number of the protocol (IANA): ICMP 1, TCP 6, UDP 17.
+    #[n(0)]
+    pub protocol: u8,
+    /// The address.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub address: [u8; 4],
+    /// The port; 0 where the protocol has none.
+    #[n(2)]
+    pub port: u16,
+}
+
+/// Why a packet of an app was stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Why {
+    /// The app's manifest doesn't list where it was to go, or no app may send to there.
+    #[n(0)]
+    Unlisted,
+    /// The same, and a name that the manifest lists with other ports has been resolved to this address.
+    #[n(1)]
+    OtherPort(#[n(0)] String),
+    /// A listed name has been resolved to this address, but too long ago.
+    #[n(2)]
+    Expired(#[n(0)] String),
+    /// Too many new connections, or too many open ones.
+    #[n(3)]
+    TooMany,
+    /// It was sent with this address, which isn't the app's.
+    #[n(4)]
+    ForeignSource(#[cbor(n(0), with = "minicbor::bytes")] [u8; 4]),
 }
 
 impl Bounded for Order {
@@ -146,12 +210,55 @@ impl Bounded for Order {
 impl Bounded for Report {
     fn check(&self) -> Result<(), MessageError> {
         match self {
-            Self::Joined { .. } | Self::Online { .. } => Ok(()),
-            Self::NotJoined { why: text, .. }
-            | Self::Offline { why: text }
-            | Self::Log { text }
-            | Self::Denied { what: text, .. } => bound("a text", text.len(), MAX_TEXT),
+            Self::Joined { .. } | Self::Online { .. } | Self::Knocked { .. } => Ok(()),
+            Self::Dropped { why: Why::OtherPort(name) | Why::Expired(name), .. } => {
+                bound("the name of a host", name.len(), 253)
+            }
+            Self::Dropped { .. } => Ok(()),
+            Self::NotJoined { why: text, .. } | Self::Offline { why: text } | Self::Log { text } => {
+                bound("a text", text.len(), MAX_TEXT)
+            }
+            Self::Denied { tried, remedy, .. } => {
+                bound("a text", tried.len(), MAX_TEXT).and_then(|()| remedy.check())
+            }
             Self::Time { server, .. } => bound("the name of a time server", server.len(), 253),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{MAX_MESSAGE, decode, encode};
+
+    fn dropped(why: Why) -> Report {
+        Report::Dropped { app: 255, to: Target { protocol: 255, address: [255; 4], port: u16::MAX }, why }
+    }
+
+    #[test]
+    fn reports_of_the_packet_filter_come_back_and_fit_a_message() {
+        let name = || "n".repeat(253);
+        let remedy = Remedy::manifest("", "network.connect", &"l".repeat(300));
+        for report in [
+            dropped(Why::Unlisted),
+            dropped(Why::OtherPort(name())),
+            dropped(Why::Expired(name())),
+            dropped(Why::TooMany),
+            dropped(Why::ForeignSource([10, 0, 2, 2])),
+            Report::Knocked { from: [10, 0, 2, 2], protocol: 17, port: 5000 },
+            Report::Denied { app: 255, tried: "t".repeat(MAX_TEXT), remedy },
+        ] {
+            let bytes = encode(&report).unwrap();
+            assert!(bytes.len() <= MAX_MESSAGE);
+            assert_eq!(decode::<Report>(&bytes).unwrap(), report);
+        }
+    }
+
+    #[test]
+    fn report_over_its_bounds_is_refused() {
+        let long = || "n".repeat(254);
+        for report in [dropped(Why::OtherPort(long())), dropped(Why::Expired(long()))] {
+            assert!(matches!(encode(&report), Err(MessageError::TooLong(_))));
         }
     }
 }

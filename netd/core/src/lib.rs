@@ -4,17 +4,20 @@
 //! - [`dhcp`]: the device's address, its router and its servers (RFC 2131);
 //! - [`dns`]: the apps' resolver, which opens what it answers;
 //! - [`ntp`]: what time it is (RFC 4330);
+//! - [`dropped`]: what the packet filter has stopped, and what of it is told;
 //! - [`policy`]: what an app may reach and where it may be reached;
 //! - [`address`]: which addresses may be another machine's.
 //!
-//! Each of the three is a state machine: `step(event, now, random)` gives the actions to carry out, in their order;
+//! Each of the first three is a state machine: `step(event, now, random)` gives the actions to carry out, in their order;
 //! `deadline()` is when it wants its `Timer` event. An early or needless `Timer` does nothing.
 #![forbid(unsafe_code)]
 
 pub mod address;
+mod bucket;
 mod bytes;
 pub mod dhcp;
 pub mod dns;
+pub mod dropped;
 pub mod ntp;
 pub mod policy;
 

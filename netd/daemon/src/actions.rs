@@ -1,6 +1,7 @@
 //! Carrying out what the state machines decide.
 
-use nacre_netd_core::{dhcp, dns, ntp};
+use nacre_netd_core::{dhcp, dns, dropped, ntp};
+use nacre_wire::denial::Remedy;
 use nacre_wire::net::Report;
 
 use crate::appmgr::shortened;
@@ -54,7 +55,8 @@ impl Daemon {
                     }
                 }
                 dns::Action::Close { query } => self.resolver.close(query),
-                dns::Action::Open { app, address, ports, ttl_s } => {
+                dns::Action::Open { app, name, address, ports, ttl_s } => {
+                    self.tell_watch(dropped::Event::Opened { app, name: &name, address, ports: &ports });
                     if let Err(error) = self.apps.open(&self.filter, app, address, &ports, ttl_s) {
                         all_open = false;
                         self.appmgr.log(format!("open {address} to an app: {}", CauseChain(&error)));
@@ -64,8 +66,12 @@ impl Daemon {
                     self.resolver.answer(app, port, &bytes);
                 }
                 dns::Action::Answer { .. } => all_open = true,
-                dns::Action::Denied { app, what } => {
-                    self.appmgr.report(&Report::Denied { app, what: shortened(what) });
+                dns::Action::Denied { app, tried, entry } => {
+                    let remedy = match entry {
+                        Ok(entry) => Remedy::manifest("", "network.connect", &entry),
+                        Err(reason) => Remedy::never(reason),
+                    };
+                    self.appmgr.report(&Report::Denied { app, tried: shortened(tried), remedy });
                 }
                 dns::Action::Resolved { name, addresses } => {
                     self.tell_time(ntp::Event::Resolved { name: &name, addresses: &addresses });

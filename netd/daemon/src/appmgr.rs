@@ -67,7 +67,10 @@ impl Appmgr {
 
     /// Queues a report and sends what is queued.
     pub(crate) fn report(&mut self, report: &Report) {
-        let for_people = matches!(report, Report::Log { .. } | Report::Denied { .. });
+        let for_people = matches!(
+            report,
+            Report::Log { .. } | Report::Denied { .. } | Report::Dropped { .. } | Report::Knocked { .. }
+        );
         if for_people && self.waiting.len() >= MOST_WAITING {
             return;
         }

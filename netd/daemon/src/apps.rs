@@ -61,6 +61,11 @@ impl Apps {
         self.rules.iter().map(|(app, _)| *app).find(|app| address.octets() == app_address(*app))
     }
 
+    /// Whether an app has a network.
+    pub(crate) fn has(&self, app: u8) -> bool {
+        self.rules.iter().any(|(number, _)| *number == app)
+    }
+
     /// Gives an app its network, in place of the one that it has.
     pub(crate) fn join(
         &mut self,

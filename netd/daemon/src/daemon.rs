@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::os::fd::OwnedFd;
 
-use nacre_netd_core::{dns, ntp};
+use nacre_netd_core::{dns, dropped, ntp};
+use nacre_sys::event_loop::Interest;
 use nacre_wire::net::{Order, Report};
 use nix::errno::Errno;
 
@@ -11,7 +12,7 @@ use crate::appmgr::{Appmgr, Received, shortened};
 use crate::apps::Apps;
 use crate::clock;
 use crate::confinement::Confined;
-use crate::event_loop::{EventLoop, Interest, Source};
+use crate::event_loop::{EventLoop, Source, until};
 use crate::netlink::Socket;
 use crate::resolver::Resolver;
 use crate::ruleset::{self, Filter};
@@ -30,6 +31,8 @@ pub(crate) struct Daemon {
     pub(crate) routes: Socket,
     links: Socket,
     pub(crate) filter: Socket,
+    log: Socket,
+    pub(crate) watch: dropped::Watch,
     pub(crate) resolver: Resolver,
     pub(crate) apps: Apps,
     pub(crate) uplink: Uplink,
@@ -47,6 +50,8 @@ impl Daemon {
             routes: Socket::route()?,
             links: Socket::link_notices()?,
             filter: Socket::filter()?,
+            log: Socket::packet_log()?,
+            watch: dropped::Watch::default(),
             resolver: Resolver::open(&events)?,
             appmgr: Appmgr::new(appmgr),
             events,
@@ -55,8 +60,9 @@ impl Daemon {
             time: None,
             waits_for_room: false,
         };
-        daemon.events.add(&daemon.appmgr, Source::Appmgr)?;
-        daemon.events.add(&daemon.links, Source::Links)?;
+        daemon.events.add(&daemon.appmgr, Source::Appmgr, Interest::Read)?;
+        daemon.events.add(&daemon.links, Source::Links, Interest::Read)?;
+        daemon.events.add(&daemon.log, Source::PacketLog, Interest::Read)?;
         confined.load_filter()?;
         Ok(daemon)
     }
@@ -64,7 +70,7 @@ impl Daemon {
     /// Works until appmgr closes its end.
     pub(crate) fn run(mut self) -> Result<(), Box<dyn Error>> {
         loop {
-            for source in self.events.wait(clock::now(), self.deadline())? {
+            for source in self.events.wait(until(self.deadline(), clock::now()))? {
                 match source {
                     Source::Appmgr => {
                         self.appmgr.flush();
@@ -73,6 +79,7 @@ impl Daemon {
                         }
                     }
                     Source::Links => self.look_at_links()?,
+                    Source::PacketLog => self.read_log()?,
                     Source::Dhcp => {
                         let actions = self.uplink.read();
                         self.dhcp(actions);
@@ -163,6 +170,7 @@ impl Daemon {
         // What was asked for the app before must not end in its new network.
         let actions = self.resolver.step(dns::Event::Leave { app });
         self.dns(actions);
+        self.tell_watch(dropped::Event::Left { app });
         match self.apps.join(&self.routes, &self.filter, app, network, fds) {
             Ok(policy) => {
                 let actions = self.resolver.step(dns::Event::Join { app, policy });
@@ -179,8 +187,24 @@ impl Daemon {
     fn leave(&mut self, app: u8) {
         let actions = self.resolver.step(dns::Event::Leave { app });
         self.dns(actions);
+        self.tell_watch(dropped::Event::Left { app });
         if let Err(error) = self.apps.leave(&self.routes, &self.filter, app) {
             self.appmgr.log(CauseChain(&error).to_string());
+        }
+    }
+
+    fn read_log(&mut self) -> Result<(), Box<dyn Error>> {
+        let Self { log, watch, apps, appmgr, .. } = self;
+        log.logged(|logged| {
+            let told = watch.step(dropped::Event::Logged(logged), clock::now());
+            told.filter(|report| is_known(apps, report)).iter().for_each(|report| appmgr.report(report));
+        })?;
+        Ok(())
+    }
+
+    pub(crate) fn tell_watch(&mut self, event: dropped::Event<'_>) {
+        if let Some(report) = self.watch.step(event, clock::now()) {
+            self.appmgr.report(&report);
         }
     }
 
@@ -205,6 +229,14 @@ impl Daemon {
 enum Going {
     On,
     Ended,
+}
+
+/// Whether a report is of no app, or of one that has not left: its last packets are read later.
+fn is_known(apps: &Apps, report: &Report) -> bool {
+    match report {
+        Report::Dropped { app, .. } => apps.has(*app),
+        _ => true,
+    }
 }
 
 fn is_due(deadline: Option<u64>) -> bool {

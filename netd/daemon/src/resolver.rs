@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use nacre_manifest::apps_network::{ROUTER, app_address};
 use nacre_netd_core::Millis;
 use nacre_netd_core::dns::{self, Event, QueryId};
+use nacre_sys::event_loop::Interest;
 
 use crate::apps::Apps;
 use crate::clock;
@@ -31,7 +32,7 @@ impl Resolver {
     /// Listens for what apps ask.
     pub(crate) fn open(events: &EventLoop) -> nix::Result<Self> {
         let questions = Udp::at(SocketAddrV4::new(ROUTER.into(), dns::PORT))?;
-        events.add(&questions, Source::Questions)?;
+        events.add(&questions, Source::Questions, Interest::Read)?;
         Ok(Self { proxy: dns::Proxy::new(), questions, queries: Vec::new() })
     }
 
@@ -84,7 +85,7 @@ impl Resolver {
         bytes: &[u8],
     ) -> bool {
         let opened = Udp::to(server).and_then(|socket| {
-            events.add(&socket, Source::Query(query))?;
+            events.add(&socket, Source::Query(query), Interest::Read)?;
             socket.send(bytes, server)?;
             Ok(socket)
         });

@@ -4,6 +4,7 @@ use std::net::SocketAddrV4;
 
 use nacre_netd_core::Millis;
 use nacre_netd_core::ntp::{self, Event};
+use nacre_sys::event_loop::Interest;
 
 use crate::clock;
 use crate::event_loop::{EventLoop, Source};
@@ -45,7 +46,7 @@ impl Time {
     /// Asks a server.
     pub(crate) fn send(&mut self, events: &EventLoop, to: SocketAddrV4, bytes: &[u8]) {
         let opened = Udp::to(to).and_then(|socket| {
-            events.add(&socket, Source::Time)?;
+            events.add(&socket, Source::Time, Interest::Read)?;
             socket.send(bytes, to)?;
             Ok(socket)
         });

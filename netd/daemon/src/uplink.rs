@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use nacre_netd_core::dhcp::{self, CLIENT_PORT, Destination, Lease, SERVER_PORT};
+use nacre_sys::event_loop::Interest;
 
 use crate::clock;
 use crate::event_loop::{EventLoop, Source};
@@ -151,7 +152,7 @@ impl Present {
         routes.set_up(link.index).map_err(UplinkError::SetUp)?;
         clear(routes, link.index, None)?;
         let socket = Udp::on_link(UPLINK, CLIENT_PORT).map_err(UplinkError::Port)?;
-        events.add(&socket, Source::Dhcp).map_err(UplinkError::Port)?;
+        events.add(&socket, Source::Dhcp, Interest::Read).map_err(UplinkError::Port)?;
         Ok(Self { index: link.index, carrier: Carrier::Absent, client: dhcp::Client::new(mac), socket })
     }
 }

@@ -27,6 +27,17 @@ impl Arch {
     }
 }
 
+impl Arch {
+    /// The architecture of an `AUDIT_ARCH_*` value.
+    pub const fn of_audit_value(value: u32) -> Option<Self> {
+        match value {
+            0x4000_0028 => Some(Self::Armv7),
+            0xc000_003e => Some(Self::X86_64),
+            _ => None,
+        }
+    }
+}
+
 impl FromStr for Arch {
     type Err = ParseArchError;
 

@@ -1,9 +1,12 @@
 //! The arguments with which some calls are allowed. The numbers are the same on both architectures
 //! (asm-generic and linux headers).
 
-use crate::call::{Condition, Test};
+use crate::call::{Condition, Grant, Test};
 
 type Sets = &'static [&'static [Condition]];
+
+/// Sets of an app whose manifest grants something.
+type Granted = &'static [(Grant, Sets)];
 
 const fn is(argument: u8, value: u32) -> Condition {
     Condition { argument, test: Test::Is(value) }
@@ -25,6 +28,9 @@ pub(crate) const NOT_WRITE_AND_EXEC: Sets = &[&[none_of(2, PROT_EXEC)], &[none_o
 
 /// `mprotect(_, _, prot)`, netd's `mmap(_, _, prot, ..)`: never executable.
 pub(crate) const NOT_EXEC: Sets = &[&[none_of(2, PROT_EXEC)]];
+
+/// Any protection, for an app that makes code at run time.
+pub(crate) const ANY_PROTECTION: Granted = &[(Grant::WritableExecutable, &[&[none_of(2, 0)]])];
 
 /// `madvise(_, _, advice)`: NORMAL to DONTNEED, and FREE.
 pub(crate) const HARMLESS_ADVICE: Sets =
@@ -84,6 +90,13 @@ pub(crate) const FCNTL_COMMANDS: Sets = &[
 pub(crate) const IOCTL_COMMANDS: Sets =
     &[&[is(1, 0x5421)], &[is(1, 0x541b)], &[is(1, 0x5451)], &[is(1, 0x5413)], &[is(1, 0x5401)]];
 
+/// `ioctl(_, command, ..)` on the descriptors that appmgr hands out. GPIO lines: GPIO_V2_LINE_GET_VALUES and
+/// SET_VALUES, not SET_CONFIG. UARTs: TCSBRK and TCFLSH, not TCSETS, TIOCSTI or TIOCSCTTY.
+pub(crate) const DEVICE_COMMANDS: Granted = &[
+    (Grant::Gpio, &[&[is(1, 0xc010_b40e)], &[is(1, 0xc010_b40f)]]),
+    (Grant::Uart, &[&[is(1, 0x5409)], &[is(1, 0x540b)]]),
+];
+
 /// `prlimit64(_, _, new, _)`: `new` is null.
 pub(crate) const ONLY_READ_LIMITS: Sets = &[&[Condition { argument: 2, test: Test::Null }]];
 
@@ -102,7 +115,9 @@ const fn kind(value: u32) -> Condition {
 
 /// `socket(family, type, protocol)`: IPv4 TCP and UDP, by their number or as the default, so that neither
 /// ICMP nor MPTCP nor SCTP comes with the type.
-pub(crate) const IPV4_SOCKETS: Sets = &[
+pub(crate) const IPV4_SOCKETS: Granted = &[(Grant::Network, IPV4)];
+
+const IPV4: Sets = &[
     &[is(0, AF_INET), kind(SOCK_STREAM), is(2, 0)],
     &[is(0, AF_INET), kind(SOCK_STREAM), is(2, IPPROTO_TCP)],
     &[is(0, AF_INET), kind(SOCK_DGRAM), is(2, 0)],
@@ -110,6 +125,7 @@ pub(crate) const IPV4_SOCKETS: Sets = &[
 ];
 
 /// `socket(family, type, protocol)`: IPv4 UDP.
+#[cfg(feature = "compile")]
 pub(crate) const UDP_SOCKETS: Sets =
     &[&[is(0, AF_INET), kind(SOCK_DGRAM), is(2, 0)], &[is(0, AF_INET), kind(SOCK_DGRAM), is(2, IPPROTO_UDP)]];
 
@@ -140,7 +156,9 @@ pub(crate) const SOCKET_OPTIONS: Sets = &[
 
 /// `setsockopt(_, level, name, ..)`: TCP_NODELAY, KEEPIDLE, KEEPINTVL, KEEPCNT, USER_TIMEOUT. What loads
 /// congestion control or upper protocols (ULP) is out.
-pub(crate) const TCP_OPTIONS: Sets = &[
+pub(crate) const TCP_OPTIONS: Granted = &[(Grant::Network, TCP)];
+
+const TCP: Sets = &[
     &[is(1, IPPROTO_TCP), is(2, 1)],
     &[is(1, IPPROTO_TCP), is(2, 4)],
     &[is(1, IPPROTO_TCP), is(2, 5)],
@@ -148,9 +166,11 @@ pub(crate) const TCP_OPTIONS: Sets = &[
     &[is(1, IPPROTO_TCP), is(2, 18)],
 ];
 
+#[cfg(feature = "compile")]
 const SOL_NETLINK: u32 = 270;
 
 /// netd's `setsockopt(_, level, name, ..)`: BROADCAST, BINDTODEVICE; NETLINK_CAP_ACK, EXT_ACK.
+#[cfg(feature = "compile")]
 pub(crate) const NETD_SOCKET_OPTIONS: Sets = &[
     &[is(1, SOL_SOCKET), is(2, 6)],
     &[is(1, SOL_SOCKET), is(2, 25)],

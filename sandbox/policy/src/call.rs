@@ -13,10 +13,23 @@ pub struct Call {
     pub x86_64: Option<u32>,
     /// The arguments with which it is allowed: one of these sets must hold in full. Empty: any.
     pub if_any: &'static [&'static [Condition]],
-    /// More such sets, for an app that has a network.
-    pub or_with_network: &'static [&'static [Condition]],
+    /// More such sets, for an app whose manifest grants something.
+    pub or_with: &'static [(Grant, &'static [&'static [Condition]])],
     /// Why an app needs it, and what the condition keeps out.
     pub reason: &'static str,
+}
+
+/// Something that a manifest grants and that widens what may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// `network`.
+    Network,
+    /// `devices.gpio`.
+    Gpio,
+    /// `devices.uart`.
+    Uart,
+    /// `memory.writable-executable`.
+    WritableExecutable,
 }
 
 /// What one argument must be.
@@ -59,23 +72,23 @@ impl Call {
         Self { if_any, ..self }
     }
 
-    /// The same call, in an app with a network allowed with these arguments as well.
-    pub(crate) const fn or_with_network(self, or_with_network: &'static [&'static [Condition]]) -> Self {
-        Self { or_with_network, ..self }
+    /// The same call, allowed with these arguments as well in an app whose manifest grants something.
+    pub(crate) const fn or_with(self, or_with: &'static [(Grant, &'static [&'static [Condition]])]) -> Self {
+        Self { or_with, ..self }
     }
 }
 
 /// A call that exists on both architectures.
 pub(crate) const fn on_both(name: &'static str, armv7: u32, x86_64: u32, reason: &'static str) -> Call {
-    Call { name, armv7: Some(armv7), x86_64: Some(x86_64), if_any: &[], or_with_network: &[], reason }
+    Call { name, armv7: Some(armv7), x86_64: Some(x86_64), if_any: &[], or_with: &[], reason }
 }
 
 /// A call that only ARM has or needs.
 pub(crate) const fn on_arm(name: &'static str, armv7: u32, reason: &'static str) -> Call {
-    Call { name, armv7: Some(armv7), x86_64: None, if_any: &[], or_with_network: &[], reason }
+    Call { name, armv7: Some(armv7), x86_64: None, if_any: &[], or_with: &[], reason }
 }
 
 /// A call that only x86 has or needs.
 pub(crate) const fn on_x86(name: &'static str, x86_64: u32, reason: &'static str) -> Call {
-    Call { name, armv7: None, x86_64: Some(x86_64), if_any: &[], or_with_network: &[], reason }
+    Call { name, armv7: None, x86_64: Some(x86_64), if_any: &[], or_with: &[], reason }
 }

@@ -13,15 +13,17 @@ use seccompiler::{
 
 use crate::arch::Arch;
 use crate::call::{Call, Condition, Test, on_both};
-use crate::graph::{Comparison, Graph, Node};
+use crate::graph::{Comparison, Graph, Node, NodeId};
 use crate::groups::GROUPS;
 use crate::instruction::{
-    FAIL, JUMP_IF_EQUAL, KILL_PROCESS, LOAD_WORD, OFFSET_OF_ARCH, OFFSET_OF_NUMBER, RETURN, bytes_of,
-    instruction,
+    ALLOW, FAIL, JUMP_IF_EQUAL, KILL_PROCESS, LOAD_WORD, NOTIFY, OFFSET_OF_ARCH, OFFSET_OF_NUMBER, RETURN,
+    bytes_of, instruction, offset_of_argument,
 };
 use crate::layout::lay;
 use crate::netd;
+use crate::options::{Denials, Options};
 use crate::search::tree;
+use crate::watched::WATCHED;
 
 /// Calls that answer `ENOSYS`, as an older kernel would.
 pub const ABSENT: &[Call] = &[
@@ -33,25 +35,6 @@ pub const ABSENT: &[Call] = &[
     ),
     on_both("rseq", 398, 334, "an optimisation that C libraries do without"),
 ];
-
-/// What an app's filter is made with. The default is every group, and no network.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Options<'a> {
-    /// Names of the groups whose calls are denied as well.
-    pub without: &'a [&'a str],
-    /// The app's network.
-    pub network: Network,
-}
-
-/// Whether an app has a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Network {
-    /// It makes unix sockets only.
-    #[default]
-    Absent,
-    /// It makes TCP and UDP sockets of IPv4 as well.
-    Present,
-}
 
 /// Why no filter was made.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +48,9 @@ pub enum CompileFilterError {
     /// The compiler's output is not of the expected shape: it is another version than this was made for.
     #[error("compile the seccomp filter: instruction {0} is not the expected one")]
     Shape(usize),
+    /// A call is to be watched that is not simply allowed.
+    #[error("compile the seccomp filter: `{0}` is not allowed with any argument, so it can't be watched")]
+    Watched(&'static str),
     /// The filter is longer than any jump.
     #[error("compile the seccomp filter: a jump is too far")]
     Distance,
@@ -105,6 +91,7 @@ fn bytes(program: &BpfProgram) -> Vec<u8> {
 pub(crate) struct Rules {
     arch: Arch,
     allowed: BTreeMap<u32, Vec<SeccompRule>>,
+    denials: Denials,
 }
 
 impl Rules {
@@ -114,36 +101,33 @@ impl Rules {
             return Err(CompileFilterError::UnknownGroup((*unknown).to_owned()));
         }
         let groups = GROUPS.iter().filter(|group| !options.without.contains(&group.name));
-        Self::of(arch, groups.flat_map(|group| group.calls), options.network)
+        Self::of(arch, groups.flat_map(|group| group.calls), options)
     }
 
     pub(crate) fn of_netd(arch: Arch) -> Result<Self, CompileFilterError> {
-        Self::of(arch, netd::CALLS.iter(), Network::Absent)
+        Self::of(arch, netd::CALLS.iter(), &Options::default())
     }
 
     fn of<'c>(
         arch: Arch,
         calls: impl Iterator<Item = &'c Call>,
-        network: Network,
+        options: &Options<'_>,
     ) -> Result<Self, CompileFilterError> {
         let mut allowed = BTreeMap::new();
         for call in calls {
             if let Some(number) = call.number(arch) {
-                allowed.insert(number, rules_of(call, network)?);
+                allowed.insert(number, rules_of(call, options)?);
             }
         }
-        Ok(Self { arch, allowed })
+        Ok(Self { arch, allowed, denials: options.denials })
     }
 }
 
-fn rules_of(call: &Call, network: Network) -> Result<Vec<SeccompRule>, BackendError> {
-    let more = match network {
-        Network::Absent => &[],
-        Network::Present => call.or_with_network,
-    };
+fn rules_of(call: &Call, options: &Options<'_>) -> Result<Vec<SeccompRule>, BackendError> {
+    let granted = call.or_with.iter().filter(|(grant, _)| options.grants(*grant));
     call.if_any
         .iter()
-        .chain(more)
+        .chain(granted.flat_map(|(_, sets)| *sets))
         .map(|set| SeccompRule::new(set.iter().map(condition_of).collect::<Result<_, _>>()?))
         .collect()
 }
@@ -167,7 +151,23 @@ pub(crate) fn linear(rules: &Rules) -> Result<BpfProgram, CompileFilterError> {
     let program: BpfProgram =
         SeccompFilter::new(allowed, SeccompAction::Errno(EPERM), SeccompAction::Allow, TargetArch::x86_64)?
             .try_into()?;
-    Ok(with_absent(for_arch(program, rules.arch)?, rules.arch))
+    Ok(with_absent(with_answer(for_arch(program, rules.arch)?, rules.denials)?, rules.arch))
+}
+
+/// Puts the notification in place of the error: the compiler knows none. The error is in one kind of instruction
+/// only, the return behind the rules of each call and behind them all.
+fn with_answer(mut program: BpfProgram, denials: Denials) -> Result<BpfProgram, CompileFilterError> {
+    let length = program.len();
+    let error = instruction(RETURN, 0, 0, FAIL | EPERM);
+    if program.last() != Some(&error) {
+        return Err(CompileFilterError::Shape(length));
+    }
+    if denials != Denials::Error {
+        for place in program.iter_mut().filter(|place| **place == error) {
+            place.k = NOTIFY;
+        }
+    }
+    Ok(program)
 }
 
 /// The same program as a search tree.
@@ -175,13 +175,16 @@ fn searched(rules: &Rules) -> Result<BpfProgram, CompileFilterError> {
     let linear = linear(rules)?;
     let mut graph = Graph::default();
     let absent = ABSENT.iter().filter_map(|call| call.number(rules.arch));
-    let decisions = rules
+    let mut decisions = rules
         .allowed
         .keys()
         .copied()
         .chain(absent)
         .map(|number| Ok((number, graph.decision(&linear, PREFIX, number)?)))
         .collect::<Result<BTreeMap<_, _>, CompileFilterError>>()?;
+    if rules.denials == Denials::NotifyAndWatch {
+        watch(&mut graph, &mut decisions, rules.arch)?;
+    }
     // No call has this number.
     let rest = graph.decision(&linear, PREFIX, u32::MAX)?;
     let tree = tree(&mut graph, &decisions, rest);
@@ -195,6 +198,34 @@ fn searched(rules: &Rules) -> Result<BpfProgram, CompileFilterError> {
     });
     let root = graph.add(Node::Load { offset: OFFSET_OF_ARCH, next: check });
     lay(&graph, root)
+}
+
+/// Notifies of [`WATCHED`] calls where they were allowed.
+fn watch(
+    graph: &mut Graph,
+    decisions: &mut BTreeMap<u32, NodeId>,
+    arch: Arch,
+) -> Result<(), CompileFilterError> {
+    let allow = graph.add(Node::Return(ALLOW));
+    let notify = graph.add(Node::Return(NOTIFY));
+    for watched in WATCHED {
+        let Some(number) = watched.call.number(arch) else { continue };
+        // One that is denied would be let through by whoever is told; one that is allowed with some arguments only
+        // would need a place in each of its branches.
+        let decision = decisions.get_mut(&number).filter(|decision| **decision == allow);
+        let decision = decision.ok_or(CompileFilterError::Watched(watched.call.name))?;
+        *decision = match watched.if_flags {
+            None => notify,
+            Some((argument, mask)) => {
+                let none_set =
+                    Node::Branch { test: Comparison::Equal, value: 0, if_true: allow, if_false: notify };
+                let next = graph.add(none_set);
+                let next = graph.add(Node::And { mask, next });
+                graph.add(Node::Load { offset: offset_of_argument(argument), next })
+            }
+        };
+    }
+    Ok(())
 }
 
 /// Sets the architecture that the program lets through, after looking that it begins with: load the

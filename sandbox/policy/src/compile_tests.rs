@@ -1,12 +1,24 @@
 use super::*;
 use crate::evaluator::{Data, Verdict, evaluate, evaluate_counting};
+use crate::explain::{FAMILIES, OTHER};
+use crate::{Experience, Network, REST};
 
 const BOTH: [Arch; 2] = [Arch::Armv7, Arch::X86_64];
 const DENIED: Verdict = Verdict::Error(1);
 
-const NETWORK: Options<'_> = Options { without: &[], network: Network::Present };
+/// Everything that a manifest can grant.
+const GRANTED: Options<'_> = Options {
+    without: &[],
+    network: Network::Present,
+    gpio: true,
+    uart: true,
+    writable_executable: true,
+    denials: Denials::Error,
+};
 
-/// With a network: every call and every set of arguments.
+const NETWORK: Options<'_> = Options { gpio: false, uart: false, writable_executable: false, ..GRANTED };
+
+/// With a network.
 fn filter(arch: Arch) -> Vec<u8> {
     compile(arch, &NETWORK).unwrap()
 }
@@ -16,13 +28,15 @@ fn without_network(arch: Arch) -> Vec<u8> {
 }
 
 /// Everything that is compiled.
-fn all_rules(arch: Arch) -> [Rules; 4] {
+fn all_rules(arch: Arch) -> [Rules; 6] {
     let group_left_out = Options { without: &["sockets"], ..Options::default() };
     [
         Rules::of_app(arch, &Options::default()).unwrap(),
         Rules::of_app(arch, &NETWORK).unwrap(),
         Rules::of_app(arch, &group_left_out).unwrap(),
         Rules::of_netd(arch).unwrap(),
+        Rules::of_app(arch, &GRANTED).unwrap(),
+        Rules::of_app(arch, &Options { denials: Denials::Notify, ..GRANTED }).unwrap(),
     ]
 }
 
@@ -44,6 +58,11 @@ fn number(name: &str, arch: Arch) -> u32 {
     call.and_then(|call| call.number(arch)).unwrap_or_else(|| panic!("{name} on {arch}"))
 }
 
+/// Every set of arguments with which a call is allowed, whatever the manifest must say for it.
+fn sets_of(call: &Call) -> impl Iterator<Item = &'static [Condition]> {
+    call.if_any.iter().chain(call.or_with.iter().flat_map(|(_, sets)| *sets)).copied()
+}
+
 /// Arguments that satisfy one set of conditions, and for each condition some that miss only it.
 fn fitting(set: &[Condition]) -> [u64; 6] {
     let mut arguments = [0; 6];
@@ -59,14 +78,14 @@ fn fitting(set: &[Condition]) -> [u64; 6] {
 #[test]
 fn every_allowed_call_passes_with_each_set_of_its_arguments() {
     for arch in BOTH {
-        let filter = filter(arch);
+        let filter = compile(arch, &GRANTED).unwrap();
         for call in GROUPS.iter().flat_map(|group| group.calls) {
             let Some(number) = call.number(arch) else { continue };
             if call.if_any.is_empty() {
                 let verdict = verdict(&filter, arch, number, &[u64::MAX; 6]);
                 assert_eq!(verdict, Verdict::Allow, "{} on {arch}", call.name);
             }
-            for set in call.if_any.iter().chain(call.or_with_network) {
+            for set in sets_of(call) {
                 let arguments = fitting(set);
                 let verdict = verdict(&filter, arch, number, &arguments);
                 assert_eq!(verdict, Verdict::Allow, "{} {arguments:x?} on {arch}", call.name);
@@ -225,9 +244,9 @@ fn netd_may_do_its_work_and_nothing_of_files_processes_and_modules() {
     for arch in BOTH {
         let filter = compile_netd(arch).unwrap();
         let table = if arch == Arch::Armv7 {
-            include_str!("../testdata/armv7.txt")
+            include_str!("tables/armv7.txt")
         } else {
-            include_str!("../testdata/x86_64.txt")
+            include_str!("tables/x86_64.txt")
         };
         let number = |name: &str| {
             let mut lines = table.lines().filter_map(|line| line.split_once(' '));
@@ -286,6 +305,145 @@ fn netd_may_do_its_work_and_nothing_of_files_processes_and_modules() {
 }
 
 #[test]
+fn denied_call_is_notified_of_instead_and_nothing_else_changes() {
+    for arch in BOTH {
+        for options in [Options::default(), GRANTED] {
+            let with_error = compile(arch, &options).unwrap();
+            let notifying = compile(arch, &Options { denials: Denials::Notify, ..options }).unwrap();
+            assert_eq!(notifying.len(), with_error.len());
+            for number in numbers() {
+                for arguments in [[0; 6], [u64::MAX; 6], [2, 1, 7, 0, 0, 0]] {
+                    let expected = match verdict(&with_error, arch, number, &arguments) {
+                        DENIED => Verdict::Notify,
+                        other => other,
+                    };
+                    let found = verdict(&notifying, arch, number, &arguments);
+                    assert_eq!(found, expected, "{number} {arguments:x?} on {arch}");
+                }
+            }
+            assert_eq!(evaluate(&notifying, &Data::new(0, 0x4000_0003, &[])), Verdict::Kill);
+        }
+    }
+}
+
+#[test]
+fn watched_calls_are_notified_of_when_they_change_something_and_only_in_a_watching_filter() {
+    const CREATE_WRITE: u64 = 0o101;
+    const READ_CLOEXEC_DIRECTORY: u64 = 0o2_200_000;
+    for arch in BOTH {
+        let options = Options { denials: Denials::Notify, ..GRANTED };
+        let plain = compile(arch, &options).unwrap();
+        let watching = compile(arch, &Options { denials: Denials::NotifyAndWatch, ..options }).unwrap();
+        for watched in WATCHED {
+            let number = watched.call.number(arch).unwrap();
+            assert_eq!(number, self::number(watched.call.name, arch));
+            assert!(crate::is_watched(arch, number));
+            assert_eq!(verdict(&plain, arch, number, &[u64::MAX; 6]), Verdict::Allow);
+            assert_eq!(verdict(&watching, arch, number, &[u64::MAX; 6]), Verdict::Notify);
+        }
+        for (name, flags_at) in [("open", 1), ("openat", 2)] {
+            for (flags, expected) in [
+                (0, Verdict::Allow),
+                (READ_CLOEXEC_DIRECTORY, Verdict::Allow),
+                (1, Verdict::Notify),
+                (2, Verdict::Notify),
+                (CREATE_WRITE, Verdict::Notify),
+                (0o1000, Verdict::Notify),
+            ] {
+                let mut arguments = [0x7fff_0000_1000; 4];
+                arguments[flags_at] = flags;
+                let found = verdict(&watching, arch, number(name, arch), &arguments);
+                assert_eq!(found, expected, "{name} {flags:o} on {arch}");
+            }
+        }
+        for other in numbers().filter(|number| !crate::is_watched(arch, *number)) {
+            let arguments = [1, 2, 3, 4, 5, 6];
+            let found = verdict(&watching, arch, other, &arguments);
+            assert_eq!(found, verdict(&plain, arch, other, &arguments), "{other} on {arch}");
+        }
+    }
+    // Whoever is told of a watched call lets it go on: it must be one that was allowed.
+    let options = Options { without: &["files"], denials: Denials::NotifyAndWatch, ..Options::default() };
+    assert!(matches!(compile(Arch::Armv7, &options), Err(CompileFilterError::Watched("open"))));
+}
+
+#[test]
+fn memory_that_is_writable_and_executable_is_for_a_manifest_that_asks_for_it() {
+    for arch in BOTH {
+        let without = compile(arch, &Options { writable_executable: false, ..GRANTED }).unwrap();
+        let with = compile(arch, &Options { writable_executable: true, ..Options::default() }).unwrap();
+        let map = if arch == Arch::Armv7 { "mmap2" } else { "mmap" };
+        for protection in 0..8 {
+            for (call, denied) in [(map, protection & 6 == 6), ("mprotect", protection & 4 != 0)] {
+                let arguments = [0, 4096, protection];
+                let expected = if denied { DENIED } else { Verdict::Allow };
+                let found = verdict(&without, arch, number(call, arch), &arguments);
+                assert_eq!(found, expected, "{call} {protection} on {arch}");
+                let found = verdict(&with, arch, number(call, arch), &arguments);
+                assert_eq!(found, Verdict::Allow, "{call} {protection} on {arch}");
+            }
+        }
+        // The other ways to such memory stay closed, whatever the manifest says.
+        let of_kernel = |name: &str| (0..500).find(|n| crate::explain::name(arch, *n) == Some(name));
+        for call in [
+            "pkey_mprotect",
+            "shmat",
+            "remap_file_pages",
+            "personality",
+            "memfd_create",
+            "userfaultfd",
+            "execveat",
+        ] {
+            let Some(number) = of_kernel(call) else { panic!("{call} on {arch}") };
+            assert_eq!(verdict(&with, arch, number, &[0x40_0000; 6]), DENIED, "{call} on {arch}");
+        }
+    }
+}
+
+#[test]
+fn device_commands_are_for_apps_that_have_the_device() {
+    for arch in BOTH {
+        for (gpio, uart) in [(false, false), (true, false), (false, true)] {
+            let filter = compile(arch, &Options { gpio, uart, ..Options::default() }).unwrap();
+            let of = |command: u64| verdict(&filter, arch, number("ioctl", arch), &[3, command]);
+            let expected = |allowed| if allowed { Verdict::Allow } else { DENIED };
+            for (command, allowed) in [
+                (0xc010_b40e, gpio),
+                (0xc010_b40f, gpio),
+                (0x5409, uart),
+                (0x540b, uart),
+                (0xc110_b40d, false),
+                (0xc250_b407, false),
+                (0x5402, false),
+                (0x5412, false),
+            ] {
+                assert_eq!(of(command), expected(allowed), "{command:#x} on {arch}");
+            }
+        }
+    }
+}
+
+#[test]
+fn group_says_how_a_denial_is_experienced_as_its_filter_has_it() {
+    for group in GROUPS {
+        let conditional = group.calls.iter().any(|call| !call.if_any.is_empty());
+        assert_eq!(matches!(group.denied, Experience::Error(_)), conditional, "{}", group.name);
+        assert_eq!(group.denied == Experience::Never, !conditional, "{}", group.name);
+    }
+    // The table for people has the same words.
+    let document = include_str!("../../../docs/DENIALS.md");
+    let groups = GROUPS.iter().map(|group| (group.name, group.purpose, group.denied));
+    for (name, what, denied) in groups.chain(REST.iter().copied()) {
+        let row = format!("| {name} | {what} | {} | {} |", denied.sees(), denied.why());
+        assert!(document.contains(&row), "docs/DENIALS.md lacks the row\n{row}");
+    }
+    for family in FAMILIES.iter().chain([&OTHER]) {
+        let row = format!("| {} | {} |", family.name, family.reason);
+        assert!(document.contains(&row), "docs/DENIALS.md lacks the row\n{row}");
+    }
+}
+
+#[test]
 fn group_left_out_is_denied_and_an_unknown_one_is_an_error() {
     let filter = compile(Arch::Armv7, &Options { without: &["sockets"], ..Options::default() }).unwrap();
     assert_eq!(verdict(&filter, Arch::Armv7, number("socket", Arch::Armv7), &[1, 1, 0]), DENIED);
@@ -311,7 +469,7 @@ fn filter_is_reproducible_and_within_the_kernels_bound() {
 
 #[test]
 fn list_agrees_with_the_kernels_table() {
-    let tables = [include_str!("../testdata/armv7.txt"), include_str!("../testdata/x86_64.txt")];
+    let tables = [include_str!("tables/armv7.txt"), include_str!("tables/x86_64.txt")];
     for (arch, table) in BOTH.into_iter().zip(tables) {
         let kernel: BTreeMap<&str, u32> = table
             .lines()
@@ -336,7 +494,7 @@ fn list_has_no_number_and_no_name_twice() {
             for call in calls {
                 assert!(!call.reason.is_empty(), "{} has no reason", call.name);
                 // Sets for the network would narrow a call that is allowed with any argument.
-                assert!(!call.if_any.is_empty() || call.or_with_network.is_empty(), "{}", call.name);
+                assert!(!call.if_any.is_empty() || call.or_with.is_empty(), "{}", call.name);
                 if let Some(number) = call.number(arch) {
                     assert_eq!(seen.insert(number, call.name), None, "{} on {arch}", call.name);
                 }
@@ -348,9 +506,7 @@ fn list_has_no_number_and_no_name_twice() {
 /// Arguments that are near to what conditions ask for, and far from it.
 fn arguments_near(rules: &[&Call]) -> Vec<u64> {
     let mut values = vec![0, 1, u64::MAX, 1 << 32, 0xffff_fffe];
-    for condition in
-        rules.iter().flat_map(|call| call.if_any.iter().chain(call.or_with_network)).copied().flatten()
-    {
+    for condition in rules.iter().flat_map(|call| sets_of(call)).flatten().copied() {
         let near = match condition.test {
             Test::Is(value) => [value, value ^ 1, value.wrapping_add(1), value | 0x8000_0000],
             Test::Masked { mask, value } => {
@@ -400,7 +556,7 @@ fn tree_agrees_with_the_compilers_program_for_every_number_and_argument() {
                 for _ in 0..500 {
                     agree(number, &[pick(), pick(), pick(), pick(), pick(), pick()]);
                 }
-                for set in call.if_any.iter().chain(call.or_with_network) {
+                for set in sets_of(call) {
                     agree(number, &fitting(set));
                 }
             }
@@ -411,7 +567,11 @@ fn tree_agrees_with_the_compilers_program_for_every_number_and_argument() {
 #[test]
 fn tree_is_short_and_its_paths_are() {
     for arch in BOTH {
-        for (name, rules) in ["app", "app with network", "no sockets", "netd"].iter().zip(all_rules(arch)) {
+        for (name, rules) in
+            ["app", "app with network", "no sockets", "netd", "all grants", "all grants, notifying"]
+                .iter()
+                .zip(all_rules(arch))
+        {
             let (long, short) = (bytes(&linear(&rules).unwrap()), bytes(&searched(&rules).unwrap()));
             // As many as the kernel tries when it fills its cache of verdicts (kernel/seccomp.c).
             let table = 0..470;

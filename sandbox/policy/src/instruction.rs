@@ -15,10 +15,20 @@ pub(crate) const KILL_PROCESS: u32 = 0x8000_0000;
 /// `SECCOMP_RET_ERRNO`; the error is in the low half.
 pub(crate) const FAIL: u32 = 0x0005_0000;
 
+/// `SECCOMP_RET_ALLOW`.
+pub(crate) const ALLOW: u32 = 0x7fff_0000;
+/// `SECCOMP_RET_USER_NOTIF`.
+pub(crate) const NOTIFY: u32 = 0x7fc0_0000;
+
 /// Where the call's number is in `struct seccomp_data`.
 pub(crate) const OFFSET_OF_NUMBER: u32 = 0;
 /// Where the architecture is in it.
 pub(crate) const OFFSET_OF_ARCH: u32 = 4;
+
+/// Where the low half of an argument is in it.
+pub(crate) const fn offset_of_argument(argument: u8) -> u32 {
+    16 + 8 * argument as u32
+}
 
 pub(crate) const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
     sock_filter { code, jt, jf, k }

@@ -13,17 +13,31 @@
 mod arch;
 mod arguments;
 mod call;
+#[cfg(feature = "compile")]
 mod compile;
-#[cfg(test)]
+#[cfg(all(test, feature = "compile"))]
 mod evaluator;
+pub mod explain;
+#[cfg(feature = "compile")]
 mod graph;
 mod groups;
+#[cfg(feature = "compile")]
 mod instruction;
+#[cfg(feature = "compile")]
 mod layout;
+#[cfg(feature = "compile")]
 mod netd;
+#[cfg(feature = "compile")]
+mod options;
+#[cfg(feature = "compile")]
 mod search;
+mod watched;
 
 pub use arch::{Arch, ParseArchError};
-pub use call::{Call, Condition, Test};
-pub use compile::{ABSENT, CompileFilterError, Network, Options, compile, compile_netd};
-pub use groups::{GROUPS, Group};
+pub use call::{Call, Condition, Grant, Test};
+#[cfg(feature = "compile")]
+pub use compile::{ABSENT, CompileFilterError, compile, compile_netd};
+pub use groups::{Experience, GROUPS, Group, REST};
+#[cfg(feature = "compile")]
+pub use options::{Denials, Network, Options};
+pub use watched::{WATCHED, Watched, is_watched};

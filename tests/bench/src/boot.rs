@@ -8,15 +8,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::peer::{Peer, make_root, program};
+use crate::peer::{Peer, Root, app_image, make_root, program};
 use crate::programs::{Programs, command};
+use crate::same_job::SameJob;
 use crate::samples::Samples;
 use crate::table::Row;
 use crate::vm::{Vm, qemu_of};
 
 /// An image whose only app says when it runs.
 pub(crate) const RECIPE: &str = "tests/images/bench.yaml";
-const APP: &str = "hello";
+pub(crate) const APP: &str = "hello";
 
 const ROUNDS: usize = 7;
 /// How long a boot may take, as `nacre run` wants it.
@@ -46,29 +47,52 @@ enum Disk {
 /// Boots all, in turns.
 pub(crate) fn rows(programs: &Programs, image: &Path) -> Result<Vec<Row>> {
     let scratch = tempfile::tempdir()?;
-    let peer = prepare(programs, image, scratch.path())?;
+    let scratch = scratch.path();
     let disk = image.join("run/disk.img");
-    let settled = settle(programs, image, &disk, scratch.path())?;
+    let settled = settle(programs, image, &disk, scratch)?;
+    let program = program(programs, image, APP, scratch)?;
+    let root = make_root(programs, &program, &format!("::once:/bin/{APP}\n"), scratch)?;
+    let least = SameJob::with_system_calls(programs, &settled, scratch)?;
+    let script = SameJob::with_busybox(programs, &settled, &app_image(APP, scratch), scratch)?;
+    let mut peers = None;
+    // Not counted: it also brings all files into the host's cache.
+    boot_image(programs, image, Disk::Fresh, |nacre| {
+        let like = |root| Peer::like(qemu_of(nacre)?, root, scratch);
+        peers = Some((like(Root::Disk(&root))?, like(least.root())?, like(script.root())?));
+        Ok(())
+    })?;
+    let (busybox, bare, scripted) = peers.ok_or("the guest said nothing before the app's line")?;
     let (mut first, mut later, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bares, mut scripts) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         first.push(boot_image(programs, image, Disk::Fresh, |_| Ok(()))?);
-        theirs.push(boot_peer(&peer)?);
+        theirs.push(boot_peer(&busybox)?);
         // A boot that is measured ends without a shutdown: what it left is not used.
         fs::copy(&settled, &disk)?;
         later.push(boot_image(programs, image, Disk::Settled, |_| Ok(()))?);
+        least.renew()?;
+        bares.push(boot_peer(&bare)?);
+        script.renew()?;
+        scripts.push(boot_peer(&scripted)?);
     }
-    let samples =
-        |boots: &[Boot], time: fn(&Boot) -> Duration| Samples::new(boots.iter().map(time).collect());
-    let row = |what: &str, ours: &[Boot], time: fn(&Boot) -> Duration| -> Result<Row> {
-        Ok(Row::of_times(what, &samples(ours, time)?, &samples(&theirs, time)?))
+    let times = |boots: &[Boot], time: fn(&Boot) -> Duration| Samples::new(boots.iter().map(time).collect());
+    let guest = |boot: &Boot| boot.guest;
+    let wall = |boot: &Boot| boot.wall;
+    let row = |what: &str, ours: &[Boot], peer: &[Boot], time: fn(&Boot) -> Duration| -> Result<Row> {
+        Ok(Row::of_times(what, &times(ours, time)?, &times(peer, time)?))
     };
-    let guest = "kernel start to first app line, guest time; busybox init, same kernel, VM and program";
+    let what = "kernel start to first app line, guest time; busybox init, same kernel, VM and program";
+    let same = "the same; busybox init that mounts data and image, with group, namespaces and own root";
+    let bare = "the same; bare system calls: the least that the kernel has to do for the design";
+    let bound = "not ours but that least, without dm-verity and any program but the app; busybox init";
+    let whole = "`nacre run` to that line, wall time; QEMU directly, nothing verified";
     Ok(vec![
-        row(guest, &later, |boot| boot.guest)?,
-        row("the same, first boot of a disk; the same", &first, |boot| boot.guest)?,
-        row("`nacre run` to that line, wall time; QEMU directly, nothing verified", &later, |boot| {
-            boot.wall
-        })?,
+        row(what, &later, &theirs, guest)?,
+        row("the same, first boot of a disk; the same", &first, &theirs, guest)?,
+        row(same, &later, &scripts, guest)?,
+        row(bare, &later, &bares, guest)?,
+        row(bound, &bares, &theirs, guest)?,
+        row(whole, &later, &theirs, wall)?,
     ])
 }
 
@@ -80,19 +104,6 @@ fn settle(programs: &Programs, image: &Path, disk: &Path, scratch: &Path) -> Res
     let settled = scratch.join("settled.img");
     fs::copy(disk, &settled)?;
     Ok(settled)
-}
-
-/// The VM with busybox.
-fn prepare(programs: &Programs, image: &Path, scratch: &Path) -> Result<Peer> {
-    let program = program(programs, image, APP, scratch)?;
-    let root = make_root(programs, &program, &format!("::once:/bin/{APP}\n"), scratch)?;
-    let mut found = None;
-    // Not counted: it also brings all files into the host's cache.
-    boot_image(programs, image, Disk::Fresh, |nacre| {
-        found = Some(Peer::like(qemu_of(nacre)?, &root, scratch)?);
-        Ok(())
-    })?;
-    found.ok_or_else(|| "the guest said nothing before the app's line".into())
 }
 
 fn boot_peer(peer: &Peer) -> Result<Boot> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::load;
-use crate::peer::{Peer, make_root, program};
+use crate::peer::{Peer, Root, make_root, program};
 use crate::programs::Programs;
 use crate::rebuild::{DEMO, build};
 use crate::samples::Samples;
@@ -59,7 +59,7 @@ pub(crate) fn rows(programs: &Programs, checkout: &Path, demo: &Path, work: &Pat
     let scratch = tempfile::tempdir()?;
     let program = program(programs, demo, APP, scratch.path())?;
     let root = make_root(programs, &program, INITTAB, scratch.path())?;
-    let peer = Peer::like(start(programs, demo)?.0.qemu()?, &root, scratch.path())?;
+    let peer = Peer::like(start(programs, demo)?.0.qemu()?, Root::Disk(&root), scratch.path())?;
 
     let (mut shipped, mut whole, mut theirs) = (Shown::default(), Shown::default(), Shown::default());
     for _ in 0..ROUNDS {

@@ -16,10 +16,19 @@ pub(crate) struct Peer {
     arguments: Vec<OsString>,
 }
 
+/// Where the root filesystem of a peer is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Root<'a> {
+    /// It is the whole disk, which is only read.
+    Disk(&'a Path),
+    /// It is in the partition `slot-a` of a disk like ours, which is written.
+    SlotOf(&'a Path),
+}
+
 impl Peer {
     /// Takes the arguments of a running QEMU; only disk, command line, sockets and forwarded ports are others.
     /// What it needs besides `root` is copied to `scratch`.
-    pub(crate) fn like(pid: u32, root: &Path, scratch: &Path) -> Result<Self> {
+    pub(crate) fn like(pid: u32, root: Root<'_>, scratch: &Path) -> Result<Self> {
         let line = fs::read(format!("/proc/{pid}/cmdline"))?;
         let words = line.split(|byte| *byte == 0).skip(1).map(|word| OsString::from_vec(word.to_vec()));
         let mut words = words.filter(|word| !word.is_empty());
@@ -54,15 +63,23 @@ impl Peer {
 const PORT: &str = "@port@";
 
 /// What an option of QEMU is for the peer.
-fn other(option: &str, value: &OsStr, root: &Path, scratch: &Path) -> Result<OsString> {
+fn other(option: &str, value: &OsStr, root: Root<'_>, scratch: &Path) -> Result<OsString> {
     let text = value.to_string_lossy();
     Ok(match option {
         "-append" => {
             // The board's own words come first.
             let board = text.split(" dm-mod.create=").next().unwrap_or_default();
-            format!("{board} root=/dev/vda ro init=/sbin/init panic=1").into()
+            let device = match root {
+                Root::Disk(_) => "/dev/vda",
+                Root::SlotOf(_) => "/dev/vda2",
+            };
+            format!("{board} root={device} ro init=/sbin/init panic=1").into()
         }
-        "-drive" => format!("if=none,id=disk,format=raw,readonly=on,file={}", root.display()).into(),
+        "-drive" => match root {
+            Root::Disk(file) => format!("if=none,id=disk,format=raw,readonly=on,file={}", file.display()),
+            Root::SlotOf(file) => format!("if=none,id=disk,format=raw,file={}", file.display()),
+        }
+        .into(),
         // The files go with the VM that they were made for.
         "-kernel" | "-dtb" => {
             let copy = scratch.join(option);
@@ -86,6 +103,11 @@ fn other(option: &str, value: &OsStr, root: &Path, scratch: &Path) -> Result<OsS
     })
 }
 
+/// The image of an app, once [`program`] has taken its program out.
+pub(crate) fn app_image(app: &str, scratch: &Path) -> PathBuf {
+    scratch.join(format!("{app}.package/app.img"))
+}
+
 /// Takes the program of an app out of its signed package.
 pub(crate) fn program(programs: &Programs, image: &Path, app: &str, scratch: &Path) -> Result<PathBuf> {
     let package = scratch.join(format!("{app}.package"));
@@ -99,8 +121,7 @@ pub(crate) fn program(programs: &Programs, image: &Path, app: &str, scratch: &Pa
     Ok(tree.join("app/bin").join(app))
 }
 
-/// A root filesystem with busybox as init, a program in `/bin` and `/etc/inittab`, nothing else. It has the
-/// compression of ours, and no verity.
+/// A root filesystem with busybox as init, a program in `/bin` and `/etc/inittab`, nothing else.
 pub(crate) fn make_root(
     programs: &Programs,
     program: &Path,
@@ -115,13 +136,22 @@ pub(crate) fn make_root(
     fs::copy(&programs.busybox, root.join("sbin/init"))?;
     fs::copy(program, root.join("bin").join(name))?;
     fs::write(root.join("etc/inittab"), inittab)?;
-    let squashfs = scratch.join("peer.img");
+    pack(programs, &root, &BUSYBOX_LINKS)
+}
+
+/// busybox under the names by which it is called.
+pub(crate) const BUSYBOX_LINKS: [&str; 2] =
+    ["/bin/busybox s 777 0 0 ../sbin/init", "/bin/sh s 777 0 0 ../sbin/init"];
+
+/// Packs a folder with the console's device node and these pseudo files (mksquashfs(1)) into a squashfs beside it. It
+/// has the compression of our root filesystem, and no verity.
+pub(crate) fn pack(programs: &Programs, root: &Path, pseudo: &[&str]) -> Result<PathBuf> {
+    let squashfs = root.with_extension("img");
     let options = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K", "-all-root", "-quiet", "-no-progress"];
-    let mut mksquashfs = command(&programs.mksquashfs, &[&root, &squashfs]);
-    // Pseudo files: to make the console's device node otherwise takes root.
-    let pseudo =
-        ["/dev/console c 600 0 0 5 1", "/bin/busybox s 777 0 0 /sbin/init", "/bin/sh s 777 0 0 /sbin/init"];
-    run(mksquashfs.args(options).args(pseudo.iter().flat_map(|file| ["-p", file])))?;
+    let mut mksquashfs = command(&programs.mksquashfs, &[root, &squashfs]);
+    // A pseudo file too: to make it otherwise takes root.
+    let pseudo = ["/dev/console c 600 0 0 5 1"].iter().chain(pseudo);
+    run(mksquashfs.args(options).args(pseudo.flat_map(|file| ["-p", file])))?;
     Ok(squashfs)
 }
 
@@ -131,13 +161,16 @@ mod tests {
 
     #[test]
     fn option_of_the_peer_differs_in_disk_command_line_sockets_and_ports_only() {
-        let of = |option: &str, value: &str| {
-            let other = other(option, OsStr::new(value), Path::new("/r.img"), Path::new("/s")).unwrap();
-            other.into_string().unwrap()
+        let with = |root, option: &str, value: &str| {
+            other(option, OsStr::new(value), root, Path::new("/s")).unwrap().into_string().unwrap()
         };
+        let of = |option: &str, value: &str| with(Root::Disk(Path::new("/r.img")), option, value);
         let append = of("-append", "console=ttyAMA0 slab_nomerge dm-mod.create=\"root\" root=/dev/dm-0");
         assert_eq!(append, "console=ttyAMA0 slab_nomerge root=/dev/vda ro init=/sbin/init panic=1");
         assert_eq!(of("-drive", "x"), "if=none,id=disk,format=raw,readonly=on,file=/r.img");
+        let slot = Root::SlotOf(Path::new("/d.img"));
+        assert_eq!(with(slot, "-drive", "x"), "if=none,id=disk,format=raw,file=/d.img");
+        assert!(with(slot, "-append", "a").starts_with("a root=/dev/vda2 ro "));
         assert_eq!(of("-chardev", "socket,id=a,path=/t/port"), "socket,id=a,path=/s/port");
         assert_eq!(of("-chardev", "stdio,id=console"), "stdio,id=console");
         let netdev = of("-netdev", "user,id=n,hostfwd=tcp:127.0.0.1:38095-:8080");

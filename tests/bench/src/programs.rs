@@ -22,6 +22,8 @@ pub(crate) struct Programs {
     pub(crate) veritysetup: PathBuf,
     pub(crate) fsck_erofs: PathBuf,
     pub(crate) tar: PathBuf,
+    /// A C compiler for the board.
+    pub(crate) cross_cc: PathBuf,
 }
 
 impl Programs {
@@ -38,6 +40,7 @@ impl Programs {
             veritysetup: find("veritysetup", "cryptsetup-bin")?,
             fsck_erofs: find("fsck.erofs", "erofs-utils")?,
             tar: find("tar", "tar")?,
+            cross_cc: find("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf")?,
         })
     }
 }

@@ -203,6 +203,7 @@ impl Launch {
             filter: nacre_seccomp_policy::compile(arch, &Options::default())?,
             layers_off: Vec::new(),
             network: None,
+            writable_executable: false,
         };
         let mut file = File::from(memfd_create("launch", MFdFlags::MFD_CLOEXEC)?);
         file.write_all(&spec.encode())?;
@@ -210,12 +211,14 @@ impl Launch {
     }
 
     fn start(&self) -> Result<Duration> {
-        let (mut report, report_in) = std::io::pipe()?;
+        let (mut report, report_in) = std::os::unix::net::UnixStream::pair()?;
         let fds = [self.spec.as_fd(), report_in.as_fd()];
         let time = run_with(&self.launcher, &fds, PidNamespace::New);
         drop(report_in);
         let mut line = String::new();
         report.read_to_string(&mut line)?;
+        // The filter's listener, which nobody takes here, comes with a packet of one zero byte.
+        let line = line.trim_start_matches('\0');
         if line.is_empty() { time } else { Err(format!("launcher: {line}").into()) }
     }
 }

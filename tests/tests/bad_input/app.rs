@@ -61,12 +61,54 @@ fn manifest_with_a_wrong_unit_names_place_and_remedy() {
 #[test]
 fn manifest_that_asks_for_what_is_not_enforced_is_refused_with_the_reason() {
     check(&[
-        ("build: none", "build: none\ndevices: [/dev/ttyS0]", 64, &["`devices`", "tool/nacre.yaml:5:1"]),
-        ("build: none", "build: none\nhealth: { check: x }", 64, &["`health`", "tool/nacre.yaml:5:1"]),
-        ("build: none", "build: none\nmemory: { writable-executable: true }", 64, &["tool/nacre.yaml:5:"]),
+        (
+            "build: none",
+            "build: none\nevents: [update]",
+            64,
+            &["`update`", "tool/nacre.yaml:5:10", "is not updated yet"],
+        ),
         ("build: none", "build: c", 64, &["tool/nacre.yaml:4:8"]),
         // Both: what is mistyped must be put right before what is forbidden can be judged.
-        ("build: none", "bulid: none\ndevices: {}", 65, &["`bulid`", "`devices`"]),
+        ("build: none", "bulid: none\nevents: [update]", 65, &["`bulid`", "`update`"]),
+    ]);
+}
+
+#[test]
+fn devices_health_and_events_that_are_wrong_name_place_and_remedy() {
+    check(&[
+        (
+            "build: none",
+            "build: none\ndevices: [/dev/ttyS0]",
+            65,
+            &["`devices` must be a map", "nacre.yaml:5:10"],
+        ),
+        (
+            "build: none",
+            "build: none\ndevices: { gpio: [/dev/gpiochip0] }",
+            65,
+            &["not the name of a device", "nacre.yaml:5:19", "the board's file"],
+        ),
+        (
+            "build: none",
+            "build: none\ndevices: { gpio: [LDE1] }",
+            65,
+            &[
+                "the board `qemu-armv7` has no GPIO line of this name",
+                "nacre.yaml:5:19",
+                "did you mean `LED1`?",
+            ],
+        ),
+        (
+            "build: none",
+            "build: none\ndevices: { uart: [modem] }",
+            65,
+            &["has no UART of this name", "nacre.yaml:5:19", "it has: console2"],
+        ),
+        ("build: none", "build: none\nhealth: { hearbeat: 5s }", 65, &["did you mean `heartbeat`?"]),
+        ("build: none", "build: none\nhealth: { heartbeat: 5 }", 65, &["did you mean `5s`?"]),
+        ("build: none", "build: none\nhealth: { heartbeat: 1ms }", 65, &["nacre.yaml:5:22", "1s to 1h"]),
+        ("build: none", "build: none\nevents: [shutdwn]", 65, &["did you mean `shutdown`?"]),
+        ("build: none", "build: none\nmemory: { writable-executable: on }", 65, &["did you mean `true`?"]),
     ]);
 }
 

@@ -9,6 +9,7 @@ mod host;
 mod image;
 mod interrupt;
 mod keys;
+mod policy;
 mod project;
 mod recipe;
 mod screen;

@@ -7,7 +7,7 @@ use nacre_tests::nacre::{nacre, run};
 
 use crate::project::Project;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "",
     "build",
     "run",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 21] = [
     "device info",
     "device apps",
     "device logs",
+    "device events",
     "device start",
     "device stop",
     "device restart",

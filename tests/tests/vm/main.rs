@@ -16,10 +16,16 @@ use on_each_board;
 
 mod boot;
 mod budgets;
+mod denials;
+mod devices;
+mod fields;
+mod health;
 mod integrity;
 mod judges;
+mod kernel_selftests;
 mod lifecycle;
 mod load;
 mod network;
 mod power;
+mod quota;
 mod sandbox;

@@ -74,5 +74,10 @@ pub const MAX_PEERS: usize = 32;
 pub const MAX_CONNECT: usize = 32;
 /// Entries of `network.listen`.
 pub const MAX_LISTEN: usize = 8;
+/// Entries of `devices.gpio` and of `devices.uart`.
+pub const MAX_DEVICES: usize = 32;
+/// Time between two heartbeats, in milliseconds. A shorter one is missed when the device is busy, a longer one helps
+/// nobody.
+pub const HEARTBEAT_BOUNDS_MS: RangeInclusive<u64> = 1_000..=3_600_000;
 /// Bytes of `version`.
 pub const MAX_VERSION: usize = 32;

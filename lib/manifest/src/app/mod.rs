@@ -1,9 +1,12 @@
 //! The app manifest, `nacre.yaml`: text to what the device enforces and what the build needs.
 
 mod amounts;
+mod board_limits;
 pub mod bounds;
+mod devices;
 mod files;
 mod network;
+mod notices;
 mod peers;
 mod read;
 mod unenforced;
@@ -15,6 +18,8 @@ use nacre_diag::{Place, Report};
 use crate::device::Manifest;
 use crate::yaml::{Node, Reading, read_file, shown};
 
+pub use board_limits::check_limits;
+pub use devices::{DevicePlaces, check_devices};
 pub use files::AppFile;
 pub use network::check_ports;
 pub use peers::check_peers;
@@ -67,6 +72,14 @@ pub struct Places {
     pub peers: Vec<Place>,
     /// The entries of `network.listen`, in the order of [`Network::listen`](crate::device::Network::listen).
     pub listen: Vec<Place>,
+    /// The entries of `devices`.
+    pub devices: DevicePlaces,
+    /// `limits.memory`, or the component id if it is the default.
+    pub memory: Place,
+    /// `limits.tasks`, or the component id if it is the default.
+    pub tasks: Place,
+    /// `storage`, or the file.
+    pub data: Place,
 }
 
 impl AppSource {

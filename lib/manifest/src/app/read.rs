@@ -3,13 +3,13 @@
 use nacre_diag::Report;
 
 use super::files::{self, AppFile};
-use super::{AppSource, BIN_FOLDER, Build, Places, amounts, bounds, network, unenforced};
+use super::{AppSource, BIN_FOLDER, Build, Places, amounts, bounds, devices, network, notices, unenforced};
 use crate::component::ComponentId;
 use crate::device::{Manifest, SystemGrant};
 use crate::path::{folder_of, image_path};
 use crate::yaml::{Fields, Node, Reading, Value, shown};
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 18] = [
     "app",
     "version",
     "rollback-index",
@@ -24,15 +24,16 @@ const FIELDS: [&str; 15] = [
     "system",
     "apps",
     "network",
+    "devices",
+    "health",
+    "events",
     "files",
 ];
 
 pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
     let (mut reading, root) = Reading::start(text, file)?;
     let reader = &mut reading;
-    let fields = reader.fields_or_refused(&root, &FIELDS, &unenforced::NAMES);
-    unenforced::refuse(reader, &fields);
-    unenforced::refuse_writable_executable(reader, &fields);
+    let fields = reader.fields(&root, &FIELDS);
 
     let app = component(reader, &fields);
     let version = version(reader, &fields);
@@ -50,6 +51,10 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
     let system = system(reader, &fields);
     let (peers, peer_places) = peers(reader, &fields, app.as_ref());
     let (network, listen_places) = network::read(reader, &fields);
+    let (devices, device_places) = devices::read(reader, &fields);
+    let health = notices::health(reader, &fields);
+    let events = notices::events(reader, &fields);
+    let writable_executable = notices::writable_executable(reader, &fields);
 
     if !reading.is_clean() {
         return Err(reading.into_report());
@@ -58,12 +63,18 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
         Value::List(items) => items.first(),
         _ => None,
     });
+    let limit_place =
+        |name: &str| reading.place_or_file(inner(&fields, "limits", name).or(fields.get("app")));
     let places = Places {
         app: reading.place_or_file(fields.get("app")),
         build: reading.place_or_file(fields.get("build")),
         program: reading.place_or_file(program),
         peers: peer_places,
         listen: listen_places,
+        devices: device_places,
+        memory: limit_place("memory"),
+        tasks: limit_place("tasks"),
+        data: reading.place_or_file(fields.get("storage")),
     };
     let manifest = (|| {
         Some(Manifest {
@@ -78,6 +89,10 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
             system,
             peers,
             network,
+            health,
+            devices,
+            events,
+            writable_executable,
         })
     })();
     let source = manifest.zip(build).map(|(manifest, build)| AppSource {
@@ -89,6 +104,14 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
         places,
     });
     reading.finish(source)
+}
+
+/// A field of a field.
+fn inner<'n>(fields: &Fields<'n>, outer: &str, name: &str) -> Option<&'n Node> {
+    match &fields.get(outer)?.value {
+        Value::Map(entries) => entries.iter().find(|entry| entry.key == name).map(|entry| &entry.value),
+        _ => None,
+    }
 }
 
 fn component(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<ComponentId> {

@@ -42,17 +42,6 @@ impl<'n> Fields<'n> {
 impl Reading<'_> {
     /// The fields of a map. Unknown and repeated ones are recorded.
     pub(crate) fn fields<'n>(&mut self, node: &'n Node, known: &[&'static str]) -> Fields<'n> {
-        self.fields_or_refused(node, known, &[])
-    }
-
-    /// As [`Reading::fields`], with names that are known, too, but that the caller refuses: they are not
-    /// offered to the reader.
-    pub(crate) fn fields_or_refused<'n>(
-        &mut self,
-        node: &'n Node,
-        known: &[&'static str],
-        refused: &[&'static str],
-    ) -> Fields<'n> {
         let Value::Map(entries) = &node.value else {
             let example = known.first().copied().unwrap_or("name");
             self.wrong_kind(node, "a map of fields", &format!("write `{example}: …` and the like"));
@@ -63,11 +52,11 @@ impl Reading<'_> {
             let (key, value) = (entry.key.as_str(), &entry.value);
             if fields.found.contains_key(key) {
                 self.bad_key(value, key, format!("field `{key}` is there twice"), "keep one of them".into());
-            } else if known.contains(&key) || refused.contains(&key) {
+            } else if known.contains(&key) {
                 fields.found.insert(key, value);
             } else {
                 let under = under(&node.label);
-                let near = did_you_mean_field(key, known, refused);
+                let near = did_you_mean(key, known.iter().copied());
                 fields.meant.extend(near);
                 let hint = match near {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -257,10 +246,6 @@ impl Reading<'_> {
         };
         self.bad(node, format!("{name} must be {wanted}, but is {found}"), hint);
     }
-}
-
-fn did_you_mean_field(key: &str, known: &[&'static str], refused: &[&'static str]) -> Option<&'static str> {
-    did_you_mean(key, known.iter().chain(refused).copied())
 }
 
 /// ` under `limits``, or nothing at the top.

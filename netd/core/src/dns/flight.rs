@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::answer::{self, Outcome};
-use super::limits::Bucket;
 use super::name::Name;
 use super::query::{self, Frame};
 use super::{Action, PORT, QueryId};
+use crate::bucket::Bucket;
 use crate::{Millis, Random, address};
 
 /// Most questions of all apps and of the OS that wait for an answer: each has a socket, and netd has 64 descriptors.

@@ -7,6 +7,7 @@ use nacre_manifest::device::Port;
 
 use super::name::Name;
 use crate::Millis;
+use crate::bucket::Bucket;
 
 /// Most set elements (an address with one of its ports) that an app's names may hold open at a time: eight addresses
 /// for each of the 32 names that a manifest may list. A server that names ever new addresses fills no more of the
@@ -18,36 +19,6 @@ const REPORTED: usize = 8;
 
 /// After so long the same name is reported again.
 const REPORT_AGAIN: Millis = 60_000;
-
-/// So many at once, and then one per interval.
-#[derive(Debug, Clone)]
-pub(super) struct Bucket {
-    interval: Millis,
-    full: Millis,
-    /// Milliseconds' worth of what may still be taken.
-    level: Millis,
-    at: Millis,
-}
-
-impl Bucket {
-    pub(super) fn new(most: u32, interval: Millis) -> Self {
-        let full = interval * Millis::from(most);
-        Self { interval, full, level: full, at: 0 }
-    }
-
-    /// Takes one, if there is one.
-    pub(super) fn take(&mut self, now: Millis) -> bool {
-        self.level = self.level.saturating_add(now.saturating_sub(self.at)).min(self.full);
-        self.at = self.at.max(now);
-        match self.level.checked_sub(self.interval) {
-            Some(left) => {
-                self.level = left;
-                true
-            }
-            None => false,
-        }
-    }
-}
 
 /// Reports of what an app may not resolve: few, and each name rarely.
 #[derive(Debug, Clone)]
@@ -129,18 +100,6 @@ mod tests {
 
     fn port(number: u16) -> Port {
         Port { protocol: Protocol::Tcp, number }
-    }
-
-    #[test]
-    fn bucket_under_a_flood_gives_its_share() {
-        let mut bucket = Bucket::new(20, 50);
-        let mut in_a_second = |from: Millis| {
-            (from..from + 1000).map(|now| (0..10).filter(|_| bucket.take(now)).count()).sum::<usize>()
-        };
-        assert_eq!(in_a_second(0), 20 + 19, "20 at once, and one every 50 ms");
-        assert_eq!((1..60).map(|second| in_a_second(second * 1000)).sum::<usize>(), 59 * 20);
-        assert!(!bucket.take(59_999), "time that goes back gives nothing");
-        assert_eq!((0..100).filter(|_| bucket.take(10_000_000)).count(), 20);
     }
 
     #[test]

@@ -113,6 +113,8 @@ pub enum Action {
     Open {
         /// Number of the app.
         app: u8,
+        /// The name that it is an address of.
+        name: String,
         /// The address.
         address: Ipv4Addr,
         /// The ports of it.
@@ -133,8 +135,10 @@ pub enum Action {
     Denied {
         /// Number of the app.
         app: u8,
-        /// What was tried, and the manifest line that would allow it.
-        what: String,
+        /// What was tried.
+        tried: String,
+        /// The entry of `network.connect` that would allow it, or why none would.
+        entry: Result<String, &'static str>,
     },
     /// The answer to [`Event::Resolve`].
     Resolved {

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 
 use super::answer::Outcome;
 use super::flight::{Asker, Flights, Landed, MAX_IN_FLIGHT};
-use super::limits::{Bucket, Ledger, Reports};
+use super::limits::{Ledger, Reports};
 use super::message::{A, AAAA, IN, Question, Rcode};
 use super::name::Name;
 use super::query::{self, Asked, Frame};
 use super::{Action, Event};
+use crate::bucket::Bucket;
 use crate::policy::Policy;
 use crate::{Millis, Random};
 
@@ -124,7 +125,7 @@ impl Proxy {
             Judgement::Foreign => Rcode::Refused,
             Judgement::Unlisted => {
                 if app.reports.is_due(&question.name, now) {
-                    out.push(Action::Denied { app: number, what: denial(&question) });
+                    out.push(denial(number, &question));
                 }
                 UNLISTED
             }
@@ -210,6 +211,7 @@ impl Proxy {
             opened.push(*address);
             out.extend(groups.into_iter().map(|(ttl_s, ports)| Action::Open {
                 app: number,
+                name: host.clone(),
                 address: *address,
                 ports,
                 ttl_s,
@@ -260,14 +262,18 @@ impl App {
 }
 
 /// The report of a question for a name that isn't listed.
-fn denial(question: &Question) -> String {
-    match (question.name.host(), question.kind) {
-        (Some(host), A | AAAA) => format!("resolve {host} — add \"tcp:{host}:443\" under network.connect"),
-        (Some(host), kind) => format!("look up {host} (record type {kind}) — not under network.connect"),
-        (None, _) => format!("resolve {} — not a name that a manifest can list", question.name),
-    }
+fn denial(app: u8, question: &Question) -> Action {
+    let (tried, entry) = match (question.name.host(), question.kind) {
+        (Some(host), A | AAAA) => (format!("resolve {host}"), Ok(format!("tcp:{host}:443"))),
+        (Some(host), kind) => (
+            format!("look up {host} (record type {kind})"),
+            Err("the resolver answers with addresses only, of names under network.connect"),
+        ),
+        (None, _) => (format!("resolve {}", question.name), Err("it is not a name that a manifest can list")),
+    };
+    Action::Denied { app, tried, entry }
 }
 
 #[cfg(test)]
-#[path = "proxy_tests.rs"]
+#[path = "proxy_tests/mod.rs"]
 mod tests;

@@ -10,9 +10,11 @@ use super::filter_attributes::{
     VERDICT_CODE, message,
 };
 use super::message::{ACK, APPEND, Attributes, CREATE, EXCLUSIVE, Messages};
+use super::packet_log::GROUP;
 use super::{RequestError, Socket};
 use crate::ruleset::change::{ChainKind, Change, Element, ElementValue, Field, Hook, Lifetime, Set, Value};
 use crate::ruleset::expression::{Expression, Register};
+use nacre_netd_core::dropped::HEADERS;
 
 /// Name of the table.
 const TABLE: &str = "nacre";
@@ -210,6 +212,15 @@ fn expression(out: &mut Attributes<'_>, expression: &Expression) {
         Expression::Decide(decision) => named("immediate", &|out| {
             numbers(&[(1, REGISTER_VERDICT)], out);
             verdict(out, 2, *decision as u32, None);
+        }),
+        Expression::Go(chain) => named("immediate", &|out| {
+            numbers(&[(1, REGISTER_VERDICT)], out);
+            verdict(out, 2, GOTO, Some(chain));
+        }),
+        Expression::Log(mark) => named("log", &|out| {
+            out.add(1, &GROUP.to_be_bytes());
+            out.add_text(2, &mark.text());
+            out.add_u32(3, HEADERS);
         }),
         Expression::Reject => named("reject", &|out| {
             numbers(&[(1, 0)], out);

@@ -7,6 +7,7 @@ pub(crate) mod filter;
 mod filter_attributes;
 pub(crate) mod links;
 pub(crate) mod message;
+pub(crate) mod packet_log;
 pub(crate) mod reading;
 pub(crate) mod socket;
 

@@ -145,9 +145,18 @@ impl Socket {
     }
 
     /// Hands over every message that is there, without waiting. `ENOBUFS` says that some were lost.
-    pub(crate) fn receive(&self, mut each: impl FnMut(reading::Message<'_>)) -> Result<(), Errno> {
+    pub(crate) fn receive(&self, each: impl FnMut(reading::Message<'_>)) -> Result<(), Errno> {
+        self.receive_some(usize::MAX, each)
+    }
+
+    /// The same, of at most so many packets.
+    pub(crate) fn receive_some(
+        &self,
+        most: usize,
+        mut each: impl FnMut(reading::Message<'_>),
+    ) -> Result<(), Errno> {
         let mut packet = vec![0; PACKET];
-        loop {
+        for _ in 0..most {
             match recv(self.fd.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
                 Ok(length) => messages(packet.get(..length).unwrap_or_default()).for_each(&mut each),
                 Err(Errno::EAGAIN) => return Ok(()),
@@ -155,6 +164,7 @@ impl Socket {
                 Err(cause) => return Err(cause),
             }
         }
+        Ok(())
     }
 }
 

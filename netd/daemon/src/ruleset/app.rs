@@ -6,9 +6,10 @@ use std::net::Ipv4Addr;
 use nacre_manifest::apps_network::{ROUTER, app_address};
 use nacre_manifest::device::{Port, Protocol};
 use nacre_netd_core::dns::MAX_ELEMENTS;
+use nacre_netd_core::dropped::Mark;
 use nacre_netd_core::policy::{MAX_CONNECT, Policy};
 
-use super::base::{FROM_APPS, LISTEN, QUESTIONS, SOURCES, TO_APPS, UPLINK_NAME};
+use super::base::{DENIED, FROM_APPS, LISTEN, QUESTIONS, SOURCES, TO_APPS, UPLINK_NAME};
 use super::change::{Change, Element, ElementValue, Field, Lifetime, Name, Set, Value, interface_key};
 use super::expression::{
     ACCEPT, DESTINATION, DROP, Expression, FIRST, Meta, OUTPUT, PORT, PROTOCOL, Payload, TCP, UDP, is, is_not,
@@ -25,6 +26,10 @@ const OUT_AT_ONCE: u32 = 40;
 /// Connections that are open at the same time, in each direction. The kernel's table has 1,024 places for those of all
 /// apps, and for the closed ones that it remembers for seconds (init's sysctl.conf): one app can take half of them.
 const OPEN: u32 = 64;
+
+/// Stopped packets in a second that netd is told of, and more at once; of each kind.
+const TOLD_PER_SECOND: u32 = 2;
+const TOLD_AT_ONCE: u32 = 10;
 
 /// Questions for names in a second, and as many more at once.
 const QUESTIONS_PER_SECOND: u32 = 40;
@@ -74,6 +79,21 @@ fn questions_chain(app: u8) -> Name {
     format!("app{app}-asks").into()
 }
 
+/// Tells netd of what the app sends, and drops it.
+fn denied_chain(app: u8) -> Name {
+    format!("app{app}-denied").into()
+}
+
+/// Tells netd of what the app sends, and tells the app.
+fn rejected_chain(app: u8) -> Name {
+    format!("app{app}-rejected").into()
+}
+
+/// The same with what would be too much.
+fn crowded_chain(app: u8) -> Name {
+    format!("app{app}-crowded").into()
+}
+
 fn inward_chain(app: u8) -> Name {
     format!("app{app}-listens").into()
 }
@@ -100,6 +120,7 @@ pub(crate) fn leave(rules: &AppRules) -> Vec<Change> {
     let mut changes = vec![
         destroy(SOURCES, source),
         destroy(FROM_APPS, link.clone()),
+        destroy(DENIED, link.clone()),
         destroy(QUESTIONS, link),
         destroy(TO_APPS, address),
     ];
@@ -108,6 +129,10 @@ pub(crate) fn leave(rules: &AppRules) -> Vec<Change> {
         Change::DestroyChain(rules.set()),
         Change::DestroyChain(questions_chain(rules.app)),
         Change::DestroyChain(inward_chain(rules.app)),
+        // Last: the others go on in these.
+        Change::DestroyChain(denied_chain(rules.app)),
+        Change::DestroyChain(rejected_chain(rules.app)),
+        Change::DestroyChain(crowded_chain(rules.app)),
         Change::DestroySet(rules.set()),
     ]);
     changes
@@ -126,11 +151,15 @@ pub(crate) fn join(rules: &AppRules) -> Vec<Change> {
     })];
     let fixed = rules.fixed.iter().map(|(address, port)| Element::lasting(remote_key(*address, *port)));
     table.extend(fixed.map(|element| Change::AddElement { set: rules.set(), element }));
-    outward(&mut table, &chain);
+    told(&mut table, &denied_chain(rules.app), Mark::App(rules.app), DROP);
+    told(&mut table, &rejected_chain(rules.app), Mark::App(rules.app), Expression::Reject);
+    told(&mut table, &crowded_chain(rules.app), Mark::Crowd(rules.app), Expression::Reject);
+    table.push(goes_to(DENIED, rules.link_key(), denied_chain(rules.app)));
+    outward(&mut table, &chain, rules.app);
     table.push(goes_to(FROM_APPS, rules.link_key(), chain));
     if rules.names {
         let chain = questions_chain(rules.app);
-        questions(&mut table, &chain);
+        questions(&mut table, &chain, denied_chain(rules.app));
         table.push(goes_to(QUESTIONS, rules.link_key(), chain));
     }
     if !rules.listen.is_empty() {
@@ -162,32 +191,35 @@ pub(crate) fn open(rules: &AppRules, address: Ipv4Addr, ports: &[Port], timeout_
     ports.iter().filter(|port| !rules.fixed.contains(&(address, **port))).map(open).collect()
 }
 
-const TO_OTHER_LINK: &[Expression] = &[OUTPUT, is_not(UPLINK_NAME), Expression::Reject];
-
 /// Every packet of a UDP sender is a new connection until an answer comes; TCP's is one.
-const TOO_MANY_NEW: &[Expression] = &[
-    PROTOCOL,
-    is(&[TCP]),
-    Expression::RateOver { per_second: OUT_PER_SECOND, burst: OUT_AT_ONCE },
-    Expression::Reject,
-];
-
-const TOO_MANY_OPEN: &[Expression] = &[Expression::OpenOver(OPEN), Expression::Reject];
+const TOO_MANY_NEW: [Expression; 3] =
+    [PROTOCOL, is(&[TCP]), Expression::RateOver { per_second: OUT_PER_SECOND, burst: OUT_AT_ONCE }];
 
 const THE_REST: &[Expression] = &[ACCEPT];
 
 /// What the app sends to others, beside what belongs to a connection that is known.
-fn outward(table: &mut Vec<Change>, chain: &Name) {
+fn outward(table: &mut Vec<Change>, chain: &Name, app: u8) {
+    let rejected = || Expression::Go(rejected_chain(app));
+    let crowded = || Expression::Go(crowded_chain(app));
+    let to_other_link = vec![OUTPUT, is_not(UPLINK_NAME), rejected()];
     let not_listed = vec![
         Expression::Payload(Payload::Destination, FIRST),
         Expression::Meta(Meta::Protocol, FIRST + 1),
         Expression::Payload(Payload::DestinationPort, FIRST + 2),
         Expression::Lacks(chain.clone()),
-        Expression::Reject,
+        rejected(),
     ];
+    let too_many_new = TOO_MANY_NEW.into_iter().chain([crowded()]).collect::<Vec<_>>();
+    let too_many_open = vec![Expression::OpenOver(OPEN), crowded()];
     let rules =
-        [TO_OTHER_LINK.into(), not_listed.into(), TOO_MANY_NEW.into(), TOO_MANY_OPEN.into(), THE_REST.into()];
+        [to_other_link.into(), not_listed.into(), too_many_new.into(), too_many_open.into(), THE_REST.into()];
     add_chain(table, chain, rules);
+}
+
+/// The end of what the app sends: netd is told, within a bound, and then it is over.
+fn told(table: &mut Vec<Change>, chain: &Name, mark: Mark, end: Expression) {
+    let within = Expression::RateWithin { per_second: TOLD_PER_SECOND, burst: TOLD_AT_ONCE };
+    add_chain(table, chain, [vec![within, Expression::Log(mark)].into(), vec![end].into()]);
 }
 
 const A_QUESTION: &[Expression] = &[
@@ -202,9 +234,8 @@ const A_QUESTION: &[Expression] = &[
 ];
 
 /// What the app sends to the device.
-fn questions(table: &mut Vec<Change>, chain: &Name) {
-    const NOTHING_ELSE: &[Expression] = &[DROP];
-    add_chain(table, chain, [A_QUESTION.into(), NOTHING_ELSE.into()]);
+fn questions(table: &mut Vec<Change>, chain: &Name, denied: Name) {
+    add_chain(table, chain, [A_QUESTION.into(), vec![Expression::Go(denied)].into()]);
 }
 
 const TOO_MANY_COME: &[Expression] =

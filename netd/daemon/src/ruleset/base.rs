@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use nacre_manifest::apps_network::{self, ROUTER};
+use nacre_netd_core::dropped::Mark;
 use nacre_netd_core::policy::MAX_LISTEN;
 use nacre_wire::message::MAX_APPS;
 
 use super::change::{ChainKind, Change, Field, Hook, Lifetime, Place, Policy, Set, Value, interface_key};
 use super::expression::{
-    ACCEPT, Connection, DESTINATION, DESTINATION_CHANGED, DROP, Expression, FIRST, ICMP, INPUT, KNOWN, Meta,
-    OF_NONE, OUTPUT, PORT, PROTOCOL, Payload, SOURCE_NETWORK, UDP, is, is_not,
+    ACCEPT, Connection, DESTINATION, DESTINATION_CHANGED, DROP, Expression, FIRST, FOR_THIS_MACHINE, ICMP,
+    INPUT, KNOWN, Meta, OF_NONE, OUTPUT, PORT, PROTOCOL, Payload, SOURCE_NETWORK, UDP, at_least, is, is_not,
 };
 
 /// The link to the outside.
@@ -22,6 +23,8 @@ pub(crate) const APP_LINKS: &str = "app*";
 pub(super) const SOURCES: &str = "sources";
 /// Map from a link to the chain for what its app sends to others.
 pub(super) const FROM_APPS: &str = "from-apps";
+/// Map from a link to the chain that tells netd of what its app sends, and drops it.
+pub(super) const DENIED: &str = "denied";
 /// Map from a link to the chain for what its app asks the device.
 pub(super) const QUESTIONS: &str = "questions";
 /// Map from an app's address to the chain for what is sent to the app.
@@ -96,6 +99,7 @@ const BEGIN: &[Change] = &[
     set(SOURCES, &[Field::Interface, Field::Address], Value::None),
     set(FROM_APPS, &[Field::Interface], Value::Chain),
     set(QUESTIONS, &[Field::Interface], Value::Chain),
+    set(DENIED, &[Field::Interface], Value::Chain),
     set(TO_APPS, &[Field::Address], Value::Chain),
     set(LISTEN, &[Field::Protocol, Field::Port], Value::Address),
 ];
@@ -104,7 +108,10 @@ const BEGIN: &[Change] = &[
 /// would belong to a foreign connection.
 const CHECK_SOURCES: &[Change] = &[
     chain("check-sources", ChainKind::Filter, Place::Prerouting, -300, Policy::Accept),
+    rule!("check-sources", &[INPUT, is(APP_NAMES), NEXT_SOURCE, lacks(SOURCES), follow(DENIED)]),
     rule!("check-sources", &[INPUT, is(APP_NAMES), NEXT_SOURCE, lacks(SOURCES), DROP]),
+    // What is for many (224.0.0.0 and above) ends here: further on, the kernel drops it without a word.
+    rule!("check-sources", &[DESTINATION_START, at_least(&[224]), INPUT, follow(DENIED)]),
     rule!("check-sources", &[INPUT, is(UPLINK_NAME), SOURCE_NETWORK, is(&apps_network::PREFIX), DROP]),
     // A question for a name needs no memory of it: an app that asks from ever new ports would take the places of
     // all connections, and nobody else could open one.
@@ -150,10 +157,26 @@ const INCOMING: &[Change] = &[
 /// question counts.
 const FROM_APPS_TO_DEVICE: &[Change] = &[
     rule!("input", &[INPUT, follow(QUESTIONS)]),
+    rule!("input", &[INPUT, follow(DENIED)]),
     rule!("input", &[INPUT, is(APP_NAMES), DROP]),
     KNOWN_TO_DEVICE,
     DHCP,
+    // For a port that no app has, perhaps because its manifest lacks it.
+    rule!(
+        "input",
+        &[
+            INPUT,
+            is(UPLINK_NAME),
+            Expression::Meta(Meta::PacketType, FIRST),
+            is(&[FOR_THIS_MACHINE]),
+            Expression::RateWithin { per_second: KNOCKS_PER_SECOND, burst: KNOCKS_PER_SECOND },
+            Expression::Log(Mark::Outside),
+        ],
+    ),
 ];
+
+/// Packets from outside in a second that netd is told of, and as many more at once.
+const KNOCKS_PER_SECOND: u32 = 4;
 
 #[cfg(feature = "layer-switches")]
 const ALL_FROM_APPS_TO_DEVICE: &[Change] =
@@ -206,6 +229,7 @@ const REST: &[Change] = &[
 
 const DNS_PORT: [u8; 2] = [0, 53];
 const SOURCE: Expression = Expression::Payload(Payload::Source, FIRST);
+const DESTINATION_START: Expression = Expression::Payload(Payload::DestinationStart, FIRST);
 const SOURCE_PORT: Expression = Expression::Payload(Payload::SourcePort, FIRST);
 /// Source address, behind a link's name.
 const NEXT_SOURCE: Expression = Expression::Payload(Payload::Source, FIRST + 4);

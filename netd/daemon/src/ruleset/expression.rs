@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use nacre_netd_core::dropped::Mark;
+
 use super::change::Name;
 
 /// Number of a register of 4 bytes, from 0 to 15.
@@ -32,6 +34,10 @@ pub(crate) enum Expression {
     Find(Name),
     /// The end.
     Decide(Verdict),
+    /// Go on in a chain and do not come back.
+    Go(Name),
+    /// Hand the packet's headers to netd, and go on.
+    Log(Mark),
     /// Tell the sender that it is forbidden, and drop (ICMP type 3, code 13).
     Reject,
     /// Keep the packet out of the kernel's table of connections.
@@ -69,6 +75,8 @@ pub(crate) enum Meta {
     SocketUser = 10,
     /// Its protocol, 1 byte.
     Protocol = 16,
+    /// For whom it is on its link, 1 byte: [`FOR_THIS_MACHINE`], or all on it.
+    PacketType = 19,
 }
 
 /// Bytes of the packet.
@@ -80,6 +88,8 @@ pub(crate) enum Payload {
     SourceNetwork,
     /// Destination address.
     Destination,
+    /// First byte of the destination address.
+    DestinationStart,
     /// Type of an ICMP message.
     IcmpType,
     /// Source port, then destination port.
@@ -106,6 +116,7 @@ impl Payload {
             Self::Source => (Header::Network, 12, 4),
             Self::SourceNetwork => (Header::Network, 12, 3),
             Self::Destination => (Header::Network, 16, 4),
+            Self::DestinationStart => (Header::Network, 16, 1),
             Self::IcmpType => (Header::Transport, 0, 1),
             Self::Ports => (Header::Transport, 0, 4),
             Self::SourcePort => (Header::Transport, 0, 2),
@@ -137,6 +148,8 @@ pub(crate) enum Operator {
     Equal = 0,
     /// They are not.
     Different = 1,
+    /// What was loaded is the same or greater.
+    AtLeast = 5,
 }
 
 /// What becomes of the packet.
@@ -147,6 +160,9 @@ pub(crate) enum Verdict {
     /// It goes on.
     Accept = 1,
 }
+
+/// Value of [`Meta::PacketType`] (`PACKET_HOST`).
+pub(crate) const FOR_THIS_MACHINE: u8 = 0;
 
 /// Number of TCP.
 pub(crate) const TCP: u8 = 6;
@@ -180,4 +196,9 @@ pub(crate) const fn is(value: &'static [u8]) -> Expression {
 /// What was loaded is not this.
 pub(crate) const fn is_not(value: &'static [u8]) -> Expression {
     Expression::Compare(Operator::Different, Cow::Borrowed(value))
+}
+
+/// What was loaded is this or greater.
+pub(crate) const fn at_least(value: &'static [u8]) -> Expression {
+    Expression::Compare(Operator::AtLeast, Cow::Borrowed(value))
 }

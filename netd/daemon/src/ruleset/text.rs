@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use nacre_netd_core::dropped::HEADERS;
+
 use super::change::{Change, ElementValue};
 use super::expression::{Expression, Operator};
 
@@ -62,10 +64,13 @@ fn words(expression: &Expression) -> String {
         Expression::Mask(mask) => format!("bitwise reg 0 = reg 0 & {mask:#x}"),
         Expression::Compare(Operator::Equal, value) => format!("cmp eq reg 0 {}", hex(value)),
         Expression::Compare(Operator::Different, value) => format!("cmp neq reg 0 {}", hex(value)),
+        Expression::Compare(Operator::AtLeast, value) => format!("cmp gte reg 0 {}", hex(value)),
         Expression::Lacks(set) => format!("lookup reg 0 set {set} 0x1"),
         Expression::Follow(map) => format!("lookup reg 0 set {map} => verdict"),
         Expression::Find(map) => format!("lookup reg 0 set {map} => reg 0"),
         Expression::Decide(verdict) => format!("immediate {verdict:?}"),
+        Expression::Go(chain) => format!("immediate goto {chain}"),
+        Expression::Log(mark) => format!("log prefix {} group 1 snaplen {HEADERS}", mark.text()),
         Expression::Reject => "reject type 0 code 13".into(),
         Expression::Untracked => "notrack".into(),
         Expression::DestinationNat => "nat dnat ip addr_min reg 0".into(),

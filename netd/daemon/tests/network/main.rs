@@ -4,6 +4,7 @@
 mod appmgr;
 mod attempts;
 mod connections;
+mod denials;
 mod dhcp;
 mod dns;
 mod filter;

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use nacre_wire::denial::Remedy;
 use nacre_wire::net::Report;
 
 use crate::appmgr::{Appmgr, network};
@@ -70,8 +71,9 @@ fn name_that_is_not_listed_is_refused_and_reported() {
     assert_eq!(addresses, Vec::<Ipv4Addr>::new());
     assert!(!reaches(&app, PEER));
     let denied = appmgr.wait_for(|report| matches!(report, Report::Denied { .. }));
-    let Report::Denied { app: 4, what } = denied else { panic!("{denied:?}") };
-    assert!(what.contains("peer.example"), "{what}");
+    let Report::Denied { app: 4, tried, remedy } = denied else { panic!("{denied:?}") };
+    assert_eq!(tried, "resolve peer.example");
+    assert_eq!(remedy, Remedy::manifest("", "network.connect", "tcp:peer.example:443"));
     // Other types of a listed name are empty.
     let answer = dns::ask_bytes(&app, &dns::question("good.example", 28)).unwrap();
     assert_eq!((answer[3] & 15, &answer[6..8]), (0, &[0, 0][..]));

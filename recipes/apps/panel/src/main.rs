@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nacre_app::System;
 use panel::{Names, Panel, Server, Source};
@@ -11,14 +11,23 @@ use panel::{Names, Panel, Server, Source};
 /// Waiting for the OS holds up everybody who looks on; it answers within milliseconds, or not at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Between two heartbeats: a third of what the manifest allows.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
 fn main() -> Result<(), Box<dyn Error>> {
     let (port, names) = arguments(std::env::args().skip(1))?;
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
     let source = Source::new(|| System::connect().map(|system| system.with_patience(PATIENCE)));
     let mut server = Server::new(listener, Panel::new(source), names)?;
     println!("serving on port {port}");
+    let mut next = Instant::now();
     loop {
-        server.turn(None)?;
+        let now = Instant::now();
+        if next <= now {
+            server.heartbeat();
+            next = now + HEARTBEAT;
+        }
+        server.turn(Some(next.saturating_duration_since(now)))?;
     }
 }
 

@@ -29,6 +29,11 @@ impl Panel {
         Self { source, reading: None, histories: [const { None }; Range::ALL.len()], made: Vec::new() }
     }
 
+    /// Says that this app is well.
+    pub(crate) fn heartbeat(&mut self) {
+        self.source.heartbeat();
+    }
+
     /// A document, no older than a second.
     pub(crate) fn document(&mut self, document: Document, now: Instant) -> Rc<[u8]> {
         let range = match document {

@@ -46,6 +46,12 @@ impl Source {
         Self { link: Box::new(link), system: None, before: None }
     }
 
+    /// Says that this app is well.
+    pub(crate) fn heartbeat(&mut self) {
+        // Should the OS not hear it, it does what the manifest says.
+        let _ = self.ask(System::heartbeat);
+    }
+
     /// Asks for figures and states.
     pub(crate) fn read(&mut self) -> Reading {
         let stats = self.ask(System::stats);

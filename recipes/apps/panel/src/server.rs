@@ -53,6 +53,11 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// Tells the OS that the server is well.
+    pub fn heartbeat(&mut self) {
+        self.panel.heartbeat();
+    }
+
     /// Waits until something happens, at most for `wait`, and deals with it.
     ///
     /// # Errors

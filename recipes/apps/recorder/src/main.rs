@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use nacre_app::{Call, Stats, System};
+use nacre_app::{Call, Event, Stats, System};
 use recorder::protocol::{Answer, Ask, MOST_SAMPLES};
 use recorder::ring::{DAY, Ring, Sample};
 
@@ -14,17 +14,29 @@ const FILE: &str = "/data/samples";
 /// Samples that a power cut may cost: flash wears with every write, so not each one is forced out.
 const SAMPLES_PER_SYNC: u32 = 5;
 
+/// A third of what the manifest allows.
+const SECONDS_PER_HEARTBEAT: u64 = 10;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let file = File::options().read(true).write(true).create(true).truncate(false).open(FILE)?;
     let mut ring = Ring::open(file, DAY)?;
     println!("{} samples kept from {} boots before this one", ring.kept(), ring.boots());
     let mut system = System::connect()?;
+    system.events()?;
     let mut before = system.stats()?;
     let mut next = Instant::now() + Duration::from_secs(1);
     let mut unsynced = 0;
-    loop {
+    for second in 0_u64.. {
         while let Some(call) = system.next_call(next.saturating_duration_since(Instant::now()))? {
             answer(&mut system, &ring, &call, &before)?;
+        }
+        if system.next_event(Duration::ZERO)? == Some(Event::Shutdown) {
+            ring.sync()?;
+            println!("{} samples kept, all on the disk", ring.kept());
+            return Ok(());
+        }
+        if second.is_multiple_of(SECONDS_PER_HEARTBEAT) {
+            system.heartbeat()?;
         }
         let now = system.stats()?;
         ring.push(sample(&before, &now))?;
@@ -37,6 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Late by more than a second: begin anew instead of catching up in a burst.
         next = (next + Duration::from_secs(1)).max(Instant::now());
     }
+    Ok(())
 }
 
 /// What happened between two readings.

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pause = pause(std::env::args().skip(1))?;
     let mut system = System::connect()?;
     loop {
-        sleep(pause);
+        wait(&mut system, pause)?;
         match samples(&mut system) {
             Ok(answer) => report_samples(&answer),
             Err(error) => println!("no samples: {error}"),
@@ -25,6 +25,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         match system.apps() {
             Ok(apps) => println!("apps: {}", apps.iter().map(app).collect::<Vec<_>>().join(", ")),
             Err(error) => println!("no states: {error}"),
+        }
+    }
+}
+
+/// Between two heartbeats at the most: a third of what the manifest allows.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Waits for so long, and says now and then that all is well.
+fn wait(system: &mut System, pause: Duration) -> Result<(), AskError> {
+    let mut left = pause;
+    loop {
+        system.heartbeat()?;
+        let part = left.min(HEARTBEAT);
+        sleep(part);
+        left -= part;
+        if left.is_zero() {
+            return Ok(());
         }
     }
 }

@@ -79,9 +79,10 @@ pub(super) const CALLS: &[Call] = &[
         "ioctl",
         54,
         16,
-        "blocking mode, bytes waiting, close-on-exec, is it a terminal; no driver commands",
+        "blocking mode, bytes waiting, close-on-exec, is it a terminal; of drivers only levels of granted GPIO lines and draining granted UARTs",
     )
-    .if_any(arguments::IOCTL_COMMANDS),
+    .if_any(arguments::IOCTL_COMMANDS)
+    .or_with(arguments::DEVICE_COMMANDS),
     on_both("pipe", 42, 22, "between its own threads and processes"),
     on_both("pipe2", 359, 293, "between its own threads and processes"),
 ];

@@ -11,7 +11,7 @@ pub(super) const CALLS: &[Call] = &[
         "unix sockets, with a network plain TCP and UDP; no netlink, packet, raw or other family",
     )
     .if_any(arguments::UNIX_SOCKETS)
-    .or_with_network(arguments::IPV4_SOCKETS),
+    .or_with(arguments::IPV4_SOCKETS),
     on_both("socketpair", 288, 53, "between its own processes").if_any(arguments::UNIX_SOCKETS),
     on_both("bind", 282, 49, "a socket's own address; TCP ports are Landlock's"),
     on_both(
@@ -34,6 +34,6 @@ pub(super) const CALLS: &[Call] = &[
     on_both("shutdown", 293, 48, "ends one direction"),
     on_both("setsockopt", 294, 54, "buffers, time limits, addresses; no filters attached to sockets")
         .if_any(arguments::SOCKET_OPTIONS)
-        .or_with_network(arguments::TCP_OPTIONS),
+        .or_with(arguments::TCP_OPTIONS),
     on_both("getsockopt", 295, 55, "state of a socket, who the other end is"),
 ];

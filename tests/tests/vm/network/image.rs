@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use nacre_manifest::apps_network::app_address;
 use nacre_tests::image::{Board, Image, build, build_in};
-use nacre_tests::nacre::{judge, root};
+use nacre_tests::nacre::root;
 use tempfile::TempDir;
 
 use super::host::Host;
@@ -15,7 +15,7 @@ const NETPEER: u8 = 1;
 
 /// Three apps with one program; `layers_off` as in a recipe.
 pub(crate) fn image(board: Board, host: &Host, layers_off: &[&str], how: &str) -> Image {
-    let program = program(board);
+    let program = build("tests/images/network.yaml", board).program("org.nacre.netprobe", "netprobe");
     let folder = TempDir::new_in(root().join("target/vm")).expect("target is writable");
     let (open, other) = (host.open, host.other);
     let peer = Ipv4Addr::from(app_address(NETPEER));
@@ -50,14 +50,4 @@ pub(crate) fn image(board: Board, host: &Host, layers_off: &[&str], how: &str) -
         fs::write(app_folder.join("nacre.yaml"), manifest).expect("the folder is new");
     }
     build_in(folder, "network.yaml", board)
-}
-
-/// The program for a board, out of its package.
-fn program(board: Board) -> Vec<u8> {
-    let image = build("tests/images/network.yaml", board);
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    judge("tar", &["-xf", &image.file("org.nacre.netprobe.app"), "-C", &path("")]);
-    judge("fsck.erofs", &[&format!("--extract={}", path("tree")), &path("app.img")]);
-    fs::read(path("tree/app/bin/netprobe")).expect("the program is in the package")
 }

@@ -1,0 +1,178 @@
+//! Denials that teach: each layer's is an event with the line that would allow it, or why none does; and an app that
+//! is denied without end costs only itself.
+
+use nacre_tests::image::{Board, Image};
+use nacre_tests::steps::Steps;
+use nacre_tests::vm::Vm;
+use serde_json::Value;
+
+const NETWORK: &str = "network: { connect: [ \"tcp:10.0.2.2:9\" ] }\n";
+
+fn events(vm: &Vm, image: &Image, options: &[&str]) -> Vec<Value> {
+    let text = vm.device(image, &[&["events", "--json"], options].concat());
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+/// Until each of these apps has made its steps, in whatever order.
+fn wait_for_steps(vm: &mut Vm, apps: &[&str]) {
+    for app in apps {
+        let end = format!(r"\] {app}: all steps made");
+        if !vm.has_printed(&end) {
+            vm.wait_for(&end);
+        }
+    }
+}
+
+/// The event of what was tried.
+fn event<'e>(events: &'e [Value], tried: &str) -> &'e Value {
+    let found = events.iter().find(|event| event["tried"].as_str().is_some_and(|text| text.contains(tried)));
+    found.unwrap_or_else(|| panic!("no event of {tried}: {events:#?}"))
+}
+
+fn each_layers_denial_is_an_event_with_the_line_that_allows_it(board: Board) {
+    let image = Steps::new(board)
+        .app("calls", &["unshare", "hostname x", "packets", "code", "connect 10.0.2.2:9", "stats"], "")
+        .app(
+            "files",
+            &[
+                "write /data/x y",
+                "write /tmp/x y",
+                "write /app/x y",
+                "folder /data/d",
+                "remove /proc/version",
+                "execute /tmp/x",
+                "read /app/bin/none",
+            ],
+            "",
+        )
+        .app("ports", &["connect 10.0.2.2:8883", "bind 0.0.0.0:8080", "connect 10.0.2.2:9"], NETWORK)
+        .build();
+    let mut vm = Vm::start(&image, &[]);
+    wait_for_steps(&mut vm, &["calls", "files", "ports"]);
+    let all = events(&vm, &image, &[]);
+    for (tried, app, layer, field, line) in [
+        (
+            "mprotect(4096 bytes, PROT_READ|PROT_EXEC)",
+            "calls",
+            "seccomp",
+            "memory.writable-executable",
+            "true",
+        ),
+        ("socket(AF_INET, SOCK_STREAM", "calls", "seccomp", "network.connect", "tcp:HOST:PORT"),
+        ("ask the OS for stats", "calls", "app-manager", "system", "stats"),
+        ("open /data/x for writing", "files", "landlock", "storage.data", "64KiB"),
+        ("make /data/d", "files", "landlock", "storage.data", "64KiB"),
+        ("connect tcp 10.0.2.2:8883", "ports", "landlock", "network.connect", "tcp:10.0.2.2:8883"),
+        ("bind tcp port 8080", "ports", "landlock", "network.listen", "tcp:8080"),
+    ] {
+        let found = event(&all, tried);
+        assert_eq!(found["app"], format!("org.nacre.{app}"), "{found}");
+        assert_eq!(found["layer"], layer, "{found}");
+        assert_eq!(
+            (&found["remedy"]["field"], &found["remedy"]["line"]),
+            (&field.into(), &line.into()),
+            "{found}"
+        );
+        assert_eq!(found["remedy"]["app"], found["app"], "{found}");
+    }
+    for (tried, layer) in [
+        ("unshare(CLONE_NEWUSER)", "seccomp"),
+        ("sethostname(\"x\")", "seccomp"),
+        ("socket(AF_PACKET, SOCK_RAW", "seccomp"),
+        ("open /app/x for writing", "landlock"),
+        ("remove /proc/version", "landlock"),
+        ("execute /tmp/x", "landlock"),
+    ] {
+        let found = event(&all, tried);
+        assert_eq!(found["layer"], layer, "{found}");
+        assert!(found["remedy"]["never"].as_str().is_some_and(|why| why.len() > 10), "{found}");
+    }
+    // What is allowed, and what is merely not there, is no denial.
+    for tried in ["/tmp/x for writing", "/app/bin/none", "10.0.2.2:9\""] {
+        assert!(!all.iter().any(|event| event.to_string().contains(tried)), "{tried}: {all:#?}");
+    }
+    // The app got errors, not a signal.
+    for (step, errors) in [
+        ("unshare", &["Operation not permitted"][..]),
+        ("hostname x", &["Operation not permitted"]),
+        ("write /data/x y", &["Read-only file system", "Permission denied"]),
+        ("connect 10.0.2.2:8883", &["Permission denied"]),
+    ] {
+        let line = vm.transcript.iter().find(|line| line.contains(&format!("step {step}: ")));
+        let as_expected = line.is_some_and(|line| errors.iter().any(|error| line.contains(error)));
+        assert!(as_expected, "{step}: {line:?}");
+    }
+    // The console has the same line, and so has the log.
+    assert!(vm.has_printed(r"\] files: denied: open /data/x for writing \(landlock\) — set storage\.data: 64KiB in files/nacre\.yaml$"));
+    let of_one = events(&vm, &image, &["--app", "ports"]);
+    assert!(of_one.len() >= 2 && of_one.iter().all(|event| event["app"] == "org.nacre.ports"), "{of_one:#?}");
+    let people = vm.device(&image, &["events", "--app", "files"]);
+    assert!(people.contains("files: denied: make /data/d (landlock) — set storage.data: 64KiB"), "{people}");
+    let numbers: Vec<u64> = all.iter().filter_map(|event| event["number"].as_u64()).collect();
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+}
+
+fn storm_of_denied_calls_costs_only_its_app(board: Board) {
+    const LIMITS: &str = "limits: { memory: 1MiB, tasks: 8, cpu: 50%, open-files: 32 }\n";
+    // As long without the storm as with it, on the same device.
+    let image = Steps::new(board)
+        .app("storm", &["wait 12", "storm 4 10", "unshare"], LIMITS)
+        .app("witness", &["tick 10", "wait 3", "tick 10"], "system: [stats]\n")
+        .build();
+    let mut vm = Vm::start(&image, &[]);
+    wait_for_steps(&mut vm, &["storm", "witness"]);
+    let ticks: Vec<u64> = vm
+        .transcript
+        .iter()
+        .filter_map(|line| line.split_once("step tick 10: ")?.1.split(' ').next()?.parse().ok())
+        .collect();
+    let [before, during] = ticks[..] else { panic!("two counts: {ticks:?}") };
+    println!("answers in 10 s: {before} without a storm, {during} with one");
+    assert!(before >= 50 && during * 10 >= before * 8, "{before} answers, {during} during the storm");
+    let made: u64 = vm
+        .transcript
+        .iter()
+        .find_map(|line| line.split_once("step storm 4 10: ")?.1.split(' ').next()?.parse().ok())
+        .expect("it says how many");
+    println!("denied calls in 10 s: {made}");
+    // The budget: a burst of 80, then 100 a second.
+    assert!((100..2_000).contains(&made), "{made} denied calls");
+    let told = events(&vm, &image, &["--app", "storm"]);
+    let accounted: u64 = told
+        .iter()
+        .map(|event| 1 + event["more"].as_u64().unwrap() + event["left_out"].as_u64().unwrap())
+        .sum();
+    assert!(told.len() <= 40, "{} events", told.len());
+    assert!(accounted + 64 >= made / 2, "{accounted} of {made} are accounted for");
+    // And it is answered still.
+    assert!(vm.has_printed(r"step unshare: Operation not permitted"));
+}
+
+fn app_that_is_killed_in_a_denied_call_is_reaped_and_starts_again(board: Board) {
+    const LIMITS: &str = "limits: { memory: 1MiB, tasks: 8, cpu: 50%, open-files: 32 }\n";
+    let image = Steps::new(board)
+        .app(
+            "storm",
+            &["storm 6 3600"],
+            &format!("restart: {{ policy: always, backoff: 1s..1s, limit: 50 per 10m }}\n{LIMITS}"),
+        )
+        .app("other", &["wait 5", "unshare"], "")
+        .build();
+    let mut vm = Vm::start(&image, &[]);
+    for _ in 0..4 {
+        vm.wait_for(r"\] storm: started");
+        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        vm.device(&image, &["kill", "storm"]);
+        vm.wait_for(r"\] storm: ended by signal 9");
+    }
+    vm.device(&image, &["stop", "storm"]);
+    wait_for_steps(&mut vm, &["other"]);
+    assert!(vm.has_printed("step unshare: Operation not permitted"));
+    assert!(!vm.has_printed("no longer answered"));
+}
+
+crate::on_each_board! {
+    each_layers_denial_is_an_event_with_the_line_that_allows_it,
+    storm_of_denied_calls_costs_only_its_app,
+    app_that_is_killed_in_a_denied_call_is_reaped_and_starts_again,
+}
