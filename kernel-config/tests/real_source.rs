@@ -29,7 +29,7 @@ fn request(fragments: Fragments) -> KernelRequest {
 
 /// The shipped fragments' texts, changed by `change`.
 fn fragments(change: impl Fn(String) -> String) -> Fragments {
-    let files = ["base", "hardening", "sandbox", "verity", "network", "qemu-armv7"].map(|name| {
+    let files = ["base", "hardening", "sandbox", "verity", "network", "devices", "qemu-armv7"].map(|name| {
         let name = format!("fragments/{name}.config");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
         (PathBuf::from(name), std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{error}")))
@@ -45,6 +45,33 @@ fn shipped_fragments_come_out_as_asked() {
     match request(fragments(|text| text)).check(&cache(), &Progress::silent()) {
         Ok(report) => assert!(report.options > 100 && report.enabled > report.options, "{report:?}"),
         Err(error) => panic!("{:?}", nacre_diag::Report::from(&error)),
+    }
+}
+
+#[test]
+fn control_kernels_come_out_as_asked() {
+    let load = |folder: &str, names: &[&str]| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let files: Vec<PathBuf> = names.iter().map(|name| here.join(format!("{name}.config"))).collect();
+        Fragments::load(&files).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let shared = ["base", "hardening", "sandbox", "verity", "network", "devices"];
+    let arm = request(Fragments::default());
+    let x86_64 = KernelRequest {
+        arch: Arch::X86_64,
+        cross: String::new(),
+        image_target: "bzImage".to_owned(),
+        ..arm.clone()
+    };
+    for (request, board) in [(arm, "qemu-armv7"), (x86_64, "qemu-x86_64")] {
+        let product = load("fragments", &[&shared[..], &[board]].concat());
+        let control = load("control", &["all", request.arch.name()]);
+        assert!(control.have_modules() && !product.have_modules());
+        let fragments = product.replaced_by(control).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        let request = KernelRequest { fragments, ..request };
+        if let Err(error) = request.check(&cache(), &Progress::silent()) {
+            panic!("{board}: {:?}", nacre_diag::Report::from(&error));
+        }
     }
 }
 

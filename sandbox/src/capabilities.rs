@@ -1,14 +1,17 @@
 //! Capabilities (capabilities(7)): none, in no set.
 
-use nacre_sys::capabilities::{KeepCapabilitiesError, keep, keep_bounding};
+use caps::CapSet;
+use caps::errors::CapsError;
 
 /// Empties the bounding set: no program that is executed from now on can have a capability. To drop from
 /// it needs a capability, so it comes before the rest.
-pub(crate) fn drop_bounding() -> Result<(), KeepCapabilitiesError> {
-    keep_bounding(&[])
+pub(crate) fn drop_bounding() -> Result<(), CapsError> {
+    caps::clear(None, CapSet::Bounding)
 }
 
 /// Empties the other sets.
-pub(crate) fn drop_all() -> Result<(), KeepCapabilitiesError> {
-    keep(&[])
+pub(crate) fn drop_all() -> Result<(), CapsError> {
+    [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted]
+        .into_iter()
+        .try_for_each(|set| caps::clear(None, set))
 }

@@ -90,7 +90,8 @@ fn seal(
         Step::DenyWriteExecute => memory::deny_write_execute()?,
         #[cfg(feature = "layer-switches")]
         Step::LeaveProc => {
-            nix::fcntl::fcntl(proc, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;
+            // A copy has no close-on-exec; nobody closes it.
+            std::mem::forget(nix::unistd::dup(proc)?);
         }
         Step::CloseDescriptors => close_range::close_on_exec(3, None)?,
         Step::Filter { .. } => *listener = Some(seccomp::load_with_listener(&program.filter)?),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
@@ -14,9 +15,14 @@ use crate::nacre::{judge, nacre, root, text};
 #[derive(Debug)]
 pub struct Image {
     dir: PathBuf,
+    /// The folder of the keys that signed it, if they are not this machine's development set.
+    keys: Option<PathBuf>,
     /// Where a copy lives, or what was made in a test's own folder; gone with it.
     _copy: Option<TempDir>,
 }
+
+/// The name of keys that are an image's own.
+pub const OWN_KEYS: &str = "owner";
 
 /// A board that every test of the whole runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,28 +60,40 @@ pub fn build(recipe: &str, board: Board) -> Arc<Image> {
         let name = Path::new(recipe).file_stem().expect("a recipe is a file").to_string_lossy();
         let dir = root().join("target/vm").join(format!("{name}-{}", board.name));
         fs::create_dir_all(dir.parent().expect("target/vm")).expect("target is writable");
-        make(Path::new(recipe), board, &dir);
-        Arc::new(Image { dir, _copy: None })
+        make(nacre(), &[], Path::new(recipe), board, &dir);
+        Arc::new(Image { dir, keys: None, _copy: None })
     });
     Arc::clone(image)
 }
 
 /// The image of a recipe that a test wrote into a folder of its own, with which it goes. The folder lies in the
-/// checkout, where boards are found.
+/// checkout, where boards are found. If it has a folder `keys`, they sign it.
 pub fn build_in(folder: TempDir, recipe: &str, board: Board) -> Image {
     let dir = folder.path().join("image");
-    make(&folder.path().join(recipe), board, &dir);
-    Image { dir, _copy: Some(folder) }
+    let keys = Some(folder.path().join("keys")).filter(|keys| keys.is_dir());
+    let own: &[&str] = if keys.is_some() { &["--keys", OWN_KEYS] } else { &[] };
+    make(with_keys(keys.as_deref()), own, &folder.path().join(recipe), board, &dir);
+    Image { dir, keys, _copy: Some(folder) }
 }
 
-fn make(recipe: &Path, board: Board, dir: &Path) {
+fn with_keys(keys: Option<&Path>) -> Command {
     let mut command = nacre();
-    command.arg("build").arg(recipe).args(["--board", board.name, "--out"]).arg(dir);
+    command.envs(keys.map(|keys| ("NACRE_KEYS", keys)));
+    command
+}
+
+fn make(mut command: Command, keys: &[&str], recipe: &Path, board: Board, dir: &Path) {
+    command.arg("build").args(keys).arg(recipe).args(["--board", board.name, "--out"]).arg(dir);
     let output = command.output().expect("nacre starts");
     assert!(output.status.success(), "nacre build {}:\n{}", recipe.display(), text(&output));
 }
 
 impl Image {
+    /// `nacre`, which trusts the keys of this image.
+    pub fn nacre(&self) -> Command {
+        with_keys(self.keys.as_deref())
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -112,7 +130,7 @@ impl Image {
                 judge("cp", &["--sparse=always", &from.to_string_lossy(), &to.to_string_lossy()]);
             }
         }
-        Image { dir, _copy: Some(folder) }
+        Image { dir, keys: self.keys.clone(), _copy: Some(folder) }
     }
 
     /// What `nacre image inspect --json` says.

@@ -7,7 +7,7 @@ use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::image::{Board, Image, build, build_in};
+use crate::image::{Board, Image, OWN_KEYS, build, build_in};
 use crate::nacre::{nacre, root};
 
 /// Fields that a manifest has unless the test writes them.
@@ -22,12 +22,13 @@ pub struct Steps {
     board: Board,
     apps: Vec<(String, String)>,
     testing: String,
+    profile: &'static str,
 }
 
 impl Steps {
     /// Without apps.
     pub fn new(board: Board) -> Self {
-        Self { board, apps: Vec::new(), testing: String::new() }
+        Self { board, apps: Vec::new(), testing: String::new(), profile: "development" }
     }
 
     /// Adds the app `org.nacre.NAME`, which does these steps; `fields` are further lines of its manifest.
@@ -57,10 +58,23 @@ impl Steps {
         self
     }
 
+    /// As it ships: signed with keys of its own, which are no development set.
+    #[must_use]
+    pub fn production(mut self) -> Self {
+        self.profile = "production";
+        self
+    }
+
     /// Builds it; panics when it does not build.
     pub fn build(self) -> Image {
         let program = build("tests/images/steps.yaml", self.board).program("org.nacre.steps", "steps");
-        let (board, folder) = (self.board, self.write(&program));
+        let (board, production) = (self.board, self.profile == "production");
+        let folder = self.write(&program);
+        if production {
+            let keys = folder.path().join("keys");
+            let made = nacre().env("NACRE_KEYS", &keys).args(["key", "new", OWN_KEYS]).output();
+            assert!(made.is_ok_and(|made| made.status.success()), "no keys are made");
+        }
         build_in(folder, "steps.yaml", board)
     }
 
@@ -79,7 +93,8 @@ impl Steps {
         let folder = TempDir::new_in(parent).expect("target is writable");
         let names: Vec<&str> = self.apps.iter().map(|(name, _)| name.as_str()).collect();
         let recipe = format!(
-            "image: steps\nversion: 0.1.0\nrollback-index: 1\nprofile: development\nboard: {}\napps: [{}]\n{}",
+            "image: steps\nversion: 0.1.0\nrollback-index: 1\nprofile: {}\nboard: {}\napps: [{}]\n{}",
+            self.profile,
             self.board.name,
             names.join(", "),
             self.testing

@@ -30,7 +30,7 @@ pub struct Vm {
 impl Vm {
     /// Boots an image with `nacre run`.
     pub fn start(image: &Image, options: &[&str]) -> Self {
-        let mut command = nacre();
+        let mut command = image.nacre();
         command.args(["run", image.arg()]).args(options);
         let mut child = command
             .stdin(Stdio::null())

@@ -23,15 +23,34 @@ pub(crate) fn bench(part: Option<&str>) -> Result<(), Failure> {
     setup::set_up_with(&PEERS)?;
     let busybox = busybox()?;
     build_nacre()?;
-    say("building the launcher and the benchmark");
-    // One by one: together, the launcher would get the benchmark's features of shared crates.
-    for package in ["nacre-sandbox", "nacre-bench"] {
-        run(cargo().args(["build", "--quiet", "--release", "--package", package]))?;
-    }
-    let release = target().join("release");
-    let mut bench = Command::new(release.join("nacre-bench"));
-    bench.arg(nacre().get_program()).arg(release.join("sandbox")).arg(busybox).args(part);
+    let launcher = launcher()?;
+    say("building the benchmark");
+    run(cargo().args(["build", "--quiet", "--release", "--package", "nacre-bench"]))?;
+    let mut bench = Command::new(target().join("release/nacre-bench"));
+    bench.arg(nacre().get_program()).arg(launcher).arg(busybox).args(part);
     run(bench.current_dir(root()))
+}
+
+/// A board with this machine's processor: its launcher, as it ships, is the one that is measured here.
+const BOARD_LIKE_HERE: &str = "qemu-x86_64";
+
+/// The launcher out of an image's root filesystem, with which a slot begins.
+fn launcher() -> Result<PathBuf, Failure> {
+    if std::env::consts::ARCH != "x86_64" {
+        return Err(Failure::new("the launcher is measured on this machine, which is not like any board"));
+    }
+    say("building the launcher");
+    let image = target().join("bench/launcher");
+    let recipe = "tests/images/bench.yaml";
+    run(nacre()
+        .args(["build", recipe, "--board", BOARD_LIKE_HERE, "--out"])
+        .arg(&image)
+        .current_dir(root()))?;
+    let files = image.join("root");
+    let mut unsquashfs = Command::new("unsquashfs");
+    unsquashfs.args(["-force", "-quiet", "-no-progress", "-dest"]).arg(&files);
+    run(unsquashfs.arg(image.join("slot.img")).arg("sbin/sandbox"))?;
+    Ok(files.join("sbin/sandbox"))
 }
 
 /// The program out of Debian's package.

@@ -48,6 +48,7 @@ const MAY_USE: [(&str, &[&str]); 30] = [
     ("xtask", &[]),
     ("nacre-tests", &[]),
     ("fieldprobe", &["nacre-app"]),
+    ("nacre-attacker", &["nacre-app", "nacre-manifest", "nacre-sandbox"]),
     ("kernel-selftests", &[]),
     ("netprobe", &[]),
     ("probe", &[]),

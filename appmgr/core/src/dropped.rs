@@ -103,12 +103,13 @@ pub fn knocked_on(protocol_number: u8, port: u16) -> Option<Port> {
 }
 
 /// What came for a port that an app has open and its manifest doesn't list.
-pub fn knock(port: Port, [a, b, c, d]: [u8; 4]) -> Refusal {
+/// Not who sent it: a stranger with many addresses would use up what is told of the app.
+pub fn knock(port: Port) -> Refusal {
     let verb = match port.protocol {
         Protocol::Tcp => "accept",
         Protocol::Udp => "receive",
     };
-    let tried = format!("{verb} {} on port {} from {a}.{b}.{c}.{d}", port.protocol, port.number);
+    let tried = format!("{verb} {} on port {}", port.protocol, port.number);
     Refusal { tried, remedy: Remedy::manifest("", "network.listen", &port.to_string()) }
 }
 
@@ -196,8 +197,8 @@ mod tests {
     fn knock_at_a_port_comes_with_the_line_that_opens_it() {
         let port = knocked_on(17, 5000).unwrap();
         assert_eq!(
-            knock(port, [10, 0, 2, 2]).to_string(),
-            "receive udp on port 5000 from 10.0.2.2 — add \"udp:5000\" under network.listen in /nacre.yaml"
+            knock(port).to_string(),
+            "receive udp on port 5000 — add \"udp:5000\" under network.listen in /nacre.yaml"
         );
         assert_eq!(knocked_on(6, 8080).unwrap().to_string(), "tcp:8080");
         for (protocol, port) in [(6, 0), (17, 32_768), (17, 65_535), (1, 8), (47, 80)] {

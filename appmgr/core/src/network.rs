@@ -73,12 +73,7 @@ pub enum Action {
     /// An app tried what its manifest does not allow.
     Denied(AppIndex, Layer, Refusal),
     /// Somebody outside sent to a port that no manifest lists: an app that has it open nevertheless is denied it.
-    Knocked {
-        /// The port.
-        port: Port,
-        /// Who sent it.
-        from: [u8; 4],
-    },
+    Knocked(Port),
     /// Write a line to the log in an app's name.
     LogFor(AppIndex, String),
     /// Write a line to the log in netd's name.
@@ -259,9 +254,9 @@ impl Network {
                     None => self.kill(&format!("speaks of app {app}, which has no network")),
                 }
             }
-            Report::Knocked { from, protocol, port } => {
+            Report::Knocked { protocol, port } => {
                 let port = dropped::knocked_on(protocol, port);
-                port.map(|port| Action::Knocked { port, from }).into_iter().collect()
+                port.map(Action::Knocked).into_iter().collect()
             }
             Report::Denied { app, tried, remedy } => match self.link(app) {
                 Some(link) => vec![Action::Denied(link.app, Layer::Resolver, Refusal { tried, remedy })],

@@ -11,43 +11,68 @@ pub const DENIED: u32 = 5;
 /// What a call costs that goes on, watched by a development image.
 pub const WATCHED: u32 = 1;
 
+/// What each millisecond costs that an answer took: an app can make the app manager wait for its memory, and gets at
+/// most a tenth of its time.
+const EACH_MILLISECOND: i64 = 5;
+
 /// What may be spent at once.
-const BURST: u32 = 400;
+const BURST: i64 = 400;
 
 /// What comes back in each millisecond, in thousandths: 500 in a second, so 100 denied calls.
-const PER_MILLISECOND: u32 = 500;
+const PER_MILLISECOND: i64 = 500;
 
 /// The shortest pause: after each, a few calls are answered together.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// An answer that took so long was held up.
+const HELD_UP: Duration = Duration::from_millis(20);
+
+/// For so long after it the app's memory is not read.
+const UNREAD: Duration = Duration::from_secs(1);
+
 /// The budget of one app.
 #[derive(Debug, Clone, Copy)]
 pub struct NotificationBudget {
-    /// In thousandths.
-    left: u32,
+    /// In thousandths; below zero it is a debt.
+    left: i64,
     at: Uptime,
+    unread_until: Uptime,
 }
 
 impl NotificationBudget {
     /// A full one.
     pub fn new(now: Uptime) -> Self {
-        Self { left: BURST * 1_000, at: now }
+        Self { left: BURST * 1_000, at: now, unread_until: now }
     }
 
-    /// Pays for an answer.
-    pub fn spend(&mut self, cost: u32, now: Uptime) {
+    /// Pays for an answer, that took so long.
+    pub fn spend(&mut self, cost: u32, took: Duration, now: Uptime) {
         self.refill(now);
+        let millis = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+        let cost = i64::from(cost).saturating_add(millis.saturating_mul(EACH_MILLISECOND));
         self.left = self.left.saturating_sub(cost.saturating_mul(1_000));
+        if took >= HELD_UP {
+            self.unread_until = now.after(UNREAD);
+        }
+    }
+
+    /// Whether the app's memory is read for the words.
+    pub fn may_read(&self, now: Uptime) -> bool {
+        now >= self.unread_until
     }
 
     /// Until when the next answer waits, if it must.
     pub fn pause_until(&mut self, now: Uptime) -> Option<Uptime> {
         self.refill(now);
-        (self.left < DENIED * 1_000).then(|| now.after(PAUSE))
+        let missing = i64::from(DENIED) * 1_000 - self.left;
+        (missing > 0).then(|| {
+            let millis = u64::try_from(missing / PER_MILLISECOND).unwrap_or(0);
+            now.after(PAUSE.max(Duration::from_millis(millis)))
+        })
     }
 
     fn refill(&mut self, now: Uptime) {
-        let earned = u32::try_from(now.since(self.at).as_millis()).unwrap_or(u32::MAX);
+        let earned = i64::try_from(now.since(self.at).as_millis()).unwrap_or(i64::MAX);
         self.left = self.left.saturating_add(earned.saturating_mul(PER_MILLISECOND)).min(BURST * 1_000);
         self.at = self.at.max(now);
     }
@@ -69,7 +94,7 @@ mod tests {
                     now = until;
                 }
                 None => {
-                    budget.spend(DENIED, now);
+                    budget.spend(DENIED, Duration::ZERO, now);
                     answered += 1;
                 }
             }
@@ -84,8 +109,29 @@ mod tests {
             let now = Uptime::from_millis(second * 1_000);
             for _ in 0..50 {
                 assert_eq!(budget.pause_until(now), None);
-                budget.spend(DENIED, now);
+                budget.spend(DENIED, Duration::ZERO, now);
             }
         }
+    }
+
+    #[test]
+    fn app_that_holds_answers_up_gets_a_tenth_of_the_time_and_its_memory_is_left_alone() {
+        const TOOK: Duration = Duration::from_millis(100);
+        let mut now = Uptime::default();
+        let mut budget = NotificationBudget::new(now);
+        let mut held_up = 0;
+        while now < Uptime::from_millis(60_000) {
+            match budget.pause_until(now) {
+                Some(until) => now = until,
+                None => {
+                    now = now.after(TOOK);
+                    held_up += 100;
+                    budget.spend(DENIED, TOOK, now);
+                    assert!(!budget.may_read(now) && !budget.may_read(now.after(Duration::from_millis(999))));
+                    assert!(budget.may_read(now.after(UNREAD)));
+                }
+            }
+        }
+        assert!((5_000..8_000).contains(&held_up), "{held_up} ms of 60 s");
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use nacre_appmgr_core::Uptime;
 use nacre_appmgr_core::end::End;
 use nacre_appmgr_core::fleet::AppIndex;
-use nacre_appmgr_core::lifecycle::{Action, Event};
+use nacre_appmgr_core::lifecycle::Event;
 use nacre_appmgr_core::log_intake::RATE;
 
 use crate::app_network::AppNetwork;
@@ -66,8 +66,7 @@ impl Daemon {
                     .map(|listener| self.events.add(listener, Source::Notification(app), Interest::Read));
                 if let Some(Err(error)) = watched {
                     // It would wait for ever in its first denied call.
-                    self.log_for(app, &format!("wait for its denied calls: {error}"));
-                    self.act(app, Action::KillGroup);
+                    self.give_up(app, &error);
                 }
             }
             Handover::Done => {

@@ -1,19 +1,23 @@
 //! An app's memory, read for the text of a denial (`/proc/<pid>/mem`, proc_pid_mem(5)). The app may change it at any
 //! time, so nothing of it is believed.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 /// Most bytes of one text; a longer one is shown in part.
 const MOST: usize = 200;
 
-/// The memory of a thread, if it is there.
+/// The memory of a thread, if it is there. Opened when something of it is wanted.
 #[derive(Debug)]
-pub(crate) struct Memory(Option<File>);
+pub(crate) struct Memory {
+    thread: u32,
+    file: OnceCell<Option<File>>,
+}
 
 impl Memory {
     pub(crate) fn of(thread: u32) -> Self {
-        Self(File::open(format!("/proc/{thread}/mem")).ok())
+        Self { thread, file: OnceCell::new() }
     }
 
     /// The text at an address, up to its zero byte; `None` if nothing can be read there.
@@ -29,7 +33,8 @@ impl Memory {
         if address == 0 {
             return None;
         }
-        let count = self.0.as_ref()?.read_at(buffer, address).ok()?;
+        let file = self.file.get_or_init(|| File::open(format!("/proc/{}/mem", self.thread)).ok());
+        let count = file.as_ref()?.read_at(buffer, address).ok()?;
         buffer.get(..count).filter(|bytes| !bytes.is_empty())
     }
 }

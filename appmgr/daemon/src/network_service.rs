@@ -106,7 +106,7 @@ impl Daemon {
             Action::Close(app) => self.happen(app, AppEvent::NetworkDown),
             Action::Time { unix_ms, server } => self.follow_time(unix_ms, &server),
             Action::Denied(app, layer, refusal) => self.deny(app, layer, refusal),
-            Action::Knocked { port, from } => self.knocked(port, from),
+            Action::Knocked(port) => self.knocked(port),
             Action::LogFor(app, text) => self.complain(app, &text),
             Action::Log(text) => self.log_netd(&text),
         }

@@ -4,10 +4,14 @@
 //! It only looks: what is read of the app's memory makes the text, and decides nothing. In a development image the
 //! filter tells of some allowed calls too ([`nacre_seccomp_policy::WATCHED`]); those go on, and Landlock judges them.
 
+use std::error::Error;
+
 use nacre_appmgr_core::Uptime;
 use nacre_appmgr_core::denials::Refusal;
 use nacre_appmgr_core::fleet::AppIndex;
+use nacre_appmgr_core::lifecycle::Action;
 use nacre_appmgr_core::notification_budget::{DENIED, WATCHED};
+use nacre_diag::CauseChain;
 use nacre_seccomp_policy::explain::{self, Attempt, UNKNOWN, Why, explain};
 use nacre_seccomp_policy::{Arch, Grant, is_watched};
 use nacre_sys::seccomp_notify::{self, Answer, Notification, Received};
@@ -36,21 +40,18 @@ impl Daemon {
                 return;
             }
             match seccomp_notify::receive(listener) {
-                Ok(Received::Call(call)) => self.answer_call(app, call, now),
+                Ok(Received::Call(call)) => self.answer_call(app, &call, now),
                 Ok(Received::Nothing) => return,
                 // Its end is told by the process.
                 Ok(Received::Ended) => return self.events.remove(listener),
-                Err(error) => {
-                    self.events.remove(listener);
-                    let text = nacre_diag::CauseChain(&error).to_string();
-                    return self.complain(app, &format!("its denied calls are no longer answered: {text}"));
-                }
+                Err(error) => return self.give_up(app, &error),
             }
         }
     }
 
     /// Answers again to apps whose pause is over.
     pub(crate) fn resume_notifications(&mut self, now: Uptime) {
+        let mut failed = Vec::new();
         for (at, slot) in self.slots.iter_mut().enumerate() {
             if slot.unanswered_until.is_some_and(|until| until <= now) {
                 slot.unanswered_until = None;
@@ -58,52 +59,60 @@ impl Daemon {
                     && let Err(error) =
                         self.events.change(listener, Source::Notification(AppIndex(at)), Interest::Read)
                 {
-                    self.log.own(&format!("wait for denied calls of {}: {error}", slot.id));
+                    failed.push((AppIndex(at), error));
                 }
             }
         }
+        for (app, error) in failed {
+            self.give_up(app, &error);
+        }
     }
 
-    fn answer_call(&mut self, app: AppIndex, call: Notification, now: Uptime) {
-        let watched = self.image.info.development
+    /// An app whose calls can't be answered would wait in one for ever: it is ended.
+    pub(crate) fn give_up(&mut self, app: AppIndex, error: &(dyn Error + 'static)) {
+        self.log_for(app, &format!("its denied calls can't be answered: {}", CauseChain(error)));
+        self.act(app, Action::KillGroup);
+    }
+
+    fn answer_call(&mut self, app: AppIndex, call: &Notification, now: Uptime) {
+        let Some(slot) = self.slots.get(app.0) else { return };
+        let (Some(installed), Some(process)) = (&slot.installed, &slot.process) else { return };
+        let Some(listener) = process.listener() else { return };
+        let memory = slot.notifications.may_read(now).then(|| Memory::of(call.thread));
+        let watched = installed.watched
             && Arch::of_audit_value(call.arch).is_some_and(|arch| is_watched(arch, call.number));
         let (told, answer, cost) = if watched {
-            (self.judge_watched(app, &call), Answer::Continue, WATCHED)
+            let refusal = memory.and_then(|memory| watched_call::judge(&installed.access, call, &memory));
+            (refusal.map(|refusal| (Layer::Landlock, refusal)), Answer::Continue, WATCHED)
         } else {
-            let (refusal, errno) = denied(&call);
+            let (refusal, errno) = denied(call, memory.as_ref());
             (Some((Layer::Seccomp, refusal)), Answer::Error(errno), DENIED)
         };
-        let Some(slot) = self.slots.get_mut(app.0) else { return };
-        slot.notifications.spend(cost, now);
-        let Some(listener) = slot.process.as_ref().and_then(|process| process.listener()) else { return };
         // Asked before the answer: with it the thread goes on, and its number may become another's.
         let valid = seccomp_notify::is_valid(listener, call.id);
-        if let Err(error) = seccomp_notify::answer(listener, call.id, answer) {
-            let text = nacre_diag::CauseChain(&error).to_string();
-            return self.complain(app, &text);
+        let answered = seccomp_notify::answer(listener, call.id, answer);
+        let after = clock::now();
+        if let Some(slot) = self.slots.get_mut(app.0) {
+            slot.notifications.spend(cost, after.since(now), after);
+        }
+        if let Err(error) = answered {
+            return self.give_up(app, &error);
         }
         if let Some((layer, refusal)) = told.filter(|_| valid) {
             self.deny(app, layer, refusal);
         }
     }
-
-    fn judge_watched(&self, app: AppIndex, call: &Notification) -> Option<(Layer, Refusal)> {
-        let installed = self.slots.get(app.0)?.installed.as_ref()?;
-        Some((Layer::Landlock, watched_call::judge(&installed.access, call)?))
-    }
 }
 
 /// A denied call in words, and the error that it gets.
-fn denied(call: &Notification) -> (Refusal, i32) {
+fn denied(call: &Notification, memory: Option<&Memory>) -> (Refusal, i32) {
     let Some(arch) = Arch::of_audit_value(call.arch) else {
         // The filter kills these; nobody else could have sent one.
         let remedy = Remedy::never("it is made for another architecture");
         return (Refusal { tried: format!("system call {}", call.number), remedy }, UNKNOWN);
     };
     let attempt = Attempt { arch, number: call.number, arguments: call.arguments };
-    let mut memory = None;
-    let mut read = |address| memory.get_or_insert_with(|| Memory::of(call.thread)).text(address);
-    let explanation = explain(&attempt, &mut read);
+    let explanation = explain(&attempt, &mut |address| memory?.text(address));
     let remedy = match explanation.why {
         Why::Lacks(grant) => {
             let (field, line) = line_of(grant);

@@ -21,13 +21,13 @@ const UNCONNECTED: &str = "07";
 
 impl Daemon {
     /// Somebody outside has sent to a port that no manifest lists. If an app has it open all the same, it is told.
-    pub(crate) fn knocked(&mut self, port: Port, from: [u8; 4]) {
+    pub(crate) fn knocked(&mut self, port: Port) {
         let has_it = |pid: i32| has(&list(pid, port.protocol), port);
         let app = self.slots.iter().position(|slot| {
             slot.has_network() && slot.process.as_ref().is_some_and(|process| has_it(process.pid))
         });
         if let Some(app) = app {
-            self.deny(AppIndex(app), Layer::PacketFilter, dropped::knock(port, from));
+            self.deny(AppIndex(app), Layer::PacketFilter, dropped::knock(port));
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Installed {
     /// The sealed launch description.
     pub(crate) spec: OwnedFd,
     pub(crate) network: Option<AppNetwork>,
+    /// Its filter tells of calls that it would have allowed ([`nacre_seccomp_policy::WATCHED`]).
+    pub(crate) watched: bool,
     /// What Landlock and the mounts let it do.
     pub(crate) access: Access,
     /// What it may use up, as its manifest has it.

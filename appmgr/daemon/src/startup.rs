@@ -17,6 +17,7 @@ use nacre_appmgr_core::peers::Broker;
 use nacre_appmgr_core::ports::Ports;
 use nacre_manifest::component::ComponentId;
 use nacre_manifest::device::{Restart, RestartPolicy};
+use nacre_seccomp_policy::{Arch, watches};
 use nacre_wire::message::MAX_APPS;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
@@ -90,6 +91,13 @@ enum InstallError {
     Simulate(#[source] io::Error),
 }
 
+/// What each app has for itself.
+struct Given {
+    uids: UidTable,
+    ports: Ports,
+    claims: Claims,
+}
+
 impl Daemon {
     /// Prepares everything and starts the apps.
     pub(crate) fn start(paths: Paths, mut log: Log) -> Result<Self, StartError> {
@@ -146,10 +154,9 @@ impl Daemon {
                 Vec::new()
             }
         };
-        let mut uids = self.load_uids(paths, &apps);
+        let uids = self.load_uids(paths, &apps);
+        let mut given = Given { uids, ports: Ports::default(), claims: Claims::default() };
         let mut rollback_indices = Vec::new();
-        let mut ports = Ports::default();
-        let mut claims = Claims::default();
         for (at, id) in apps.into_iter().enumerate() {
             let now = clock::now();
             let mut slot = Slot::new(id.clone(), now);
@@ -165,8 +172,7 @@ impl Daemon {
             let lifecycle = lifecycle.with_health(health);
             let index = self.fleet.add(id.clone(), lifecycle);
             let installed = opened.and_then(|package| {
-                let installed =
-                    self.install(&package, &mut uids, &mut ports, &mut claims, index, paths, groups)?;
+                let installed = self.install(&package, &mut given, index, paths, groups)?;
                 Ok((package, installed))
             });
             match installed {
@@ -203,9 +209,7 @@ impl Daemon {
     fn install(
         &mut self,
         package: &Package,
-        uids: &mut UidTable,
-        ports: &mut Ports,
-        claims: &mut Claims,
+        Given { uids, ports, claims }: &mut Given,
         index: AppIndex,
         paths: &Paths,
         groups: &Path,
@@ -243,7 +247,9 @@ impl Daemon {
         claims.give(&manifest.devices, &manifest.app);
         self.by_uid.insert(uid, index);
         let access = Access::of(manifest);
-        Ok(Installed { cgroup, spec, network, access, limits: manifest.limits, layers })
+        let watched =
+            self.image.info.development && Arch::NATIVE.is_some_and(|arch| watches(&package.filter, arch));
+        Ok(Installed { cgroup, spec, network, watched, access, limits: manifest.limits, layers })
     }
 
     fn load_uids(&mut self, paths: &Paths, apps: &[ComponentId]) -> UidTable {

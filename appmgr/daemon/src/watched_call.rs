@@ -42,16 +42,15 @@ fn places(name: &str) -> Option<(Deed, &'static [Place])> {
 }
 
 /// What will be refused of a call.
-pub(crate) fn judge(access: &Access, call: &Notification) -> Option<Refusal> {
+pub(crate) fn judge(access: &Access, call: &Notification, memory: &Memory) -> Option<Refusal> {
     let name = explain::name(Arch::of_audit_value(call.arch)?, call.number)?;
-    let memory = Memory::of(call.thread);
     match name {
-        "connect" => judge_socket(access, call, &memory, PortDeed::Connect),
-        "bind" => judge_socket(access, call, &memory, PortDeed::Bind),
+        "connect" => judge_socket(access, call, memory, PortDeed::Connect),
+        "bind" => judge_socket(access, call, memory, PortDeed::Bind),
         name => {
             let (deed, places) = places(name)?;
             places.iter().find_map(|place| {
-                let path = path(call, &memory, *place)?;
+                let path = path(call, memory, *place)?;
                 // A program that is not there is looked for in many folders.
                 if deed == Deed::Execute && !exists(call.thread, &path) {
                     return None;
@@ -98,6 +97,9 @@ fn judge_socket(access: &Access, call: &Notification, memory: &Memory, deed: Por
         AF_INET => {
             let (port, rest) = rest.split_first_chunk::<2>()?;
             let (host, _) = rest.split_first_chunk::<4>()?;
+            if !is_socket(call.thread, low(socket)) {
+                return None;
+            }
             let stream = pidfd::borrow_fd(call.thread, low(socket)).ok()?;
             // Landlock judges TCP only.
             if getsockopt(&stream, sockopt::SockType) != Ok(SockType::Stream) {
@@ -116,10 +118,110 @@ fn judge_socket(access: &Access, call: &Notification, memory: &Memory, deed: Por
     }
 }
 
+/// Whether a descriptor of the app is a socket: whoever lets go of another one last might have to wait for a driver.
+fn is_socket(thread: u32, number: i32) -> bool {
+    let link = fs::read_link(format!("/proc/{thread}/fd/{number}"));
+    link.is_ok_and(|link| link.to_string_lossy().starts_with("socket:"))
+}
+
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 
 /// The low half, as the `int` that it is to the kernel.
 fn low(value: u64) -> i32 {
     u32::try_from(value & 0xffff_ffff).unwrap_or_default().cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn number(name: &str) -> u32 {
+        (0..500).find(|number| explain::name(Arch::X86_64, *number) == Some(name)).unwrap()
+    }
+
+    fn address(bytes: &[u8]) -> u64 {
+        bytes.as_ptr().expose_provenance() as u64
+    }
+
+    /// What is said of a call that this very thread makes.
+    fn said(name: &str, arguments: &[u64]) -> Option<String> {
+        let mut six = [0x5555_5555_5555_5555; 6];
+        six[..arguments.len()].copy_from_slice(arguments);
+        let thread = nix::unistd::gettid().as_raw().cast_unsigned();
+        let arch = Arch::X86_64.audit_value();
+        let call = Notification { id: 1, thread, number: number(name), arch, arguments: six };
+        judge(&Access::default(), &call, &Memory::of(thread)).map(|refusal| refusal.tried)
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn paths_are_read_from_the_caller_and_told_from_its_folder() {
+        let at_cwd = (-100_i64).cast_unsigned();
+        let folder = tempfile::tempdir().unwrap();
+        let held = std::fs::File::open(folder.path()).unwrap();
+        let fd = u64::try_from(held.as_raw_fd()).unwrap();
+        let (one, two) = (address(b"/data/../data/x\0"), address(b"y\0"));
+        assert_eq!(said("openat", &[at_cwd, one, 1]).unwrap(), "open /data/x for writing");
+        assert_eq!(said("open", &[one]).unwrap(), "open /data/x for writing");
+        let inside = folder.path().join("y");
+        assert_eq!(said("mkdirat", &[fd, two]).unwrap(), format!("make {}", inside.display()));
+        let cwd = std::env::current_dir().unwrap().join("y");
+        assert_eq!(said("unlink", &[two]).unwrap(), format!("remove {}", cwd.display()));
+        assert_eq!(said("renameat2", &[at_cwd, one, at_cwd, one]).unwrap(), "rename /data/x");
+        assert_eq!(said("execve", &[address(b"/bin/sh\0")]).unwrap(), "execute /bin/sh");
+        assert_eq!(said("execve", &[address(b"/no/such/program\0")]), None);
+        assert_eq!(said("symlink", &[one, two]).unwrap(), format!("make {}", cwd.display()));
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn addresses_are_judged_of_tcp_sockets_only() {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let fd = |fd: i32| u64::try_from(fd).unwrap();
+        let to = [2, 0, 0x22, 0xb3, 10, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0];
+        let connect = |socket, length| said("connect", &[fd(socket), address(&to), length]);
+        assert_eq!(connect(tcp.as_raw_fd(), 16).unwrap(), "connect tcp 10.0.2.2:8883");
+        assert_eq!(connect(udp.as_raw_fd(), 16), None);
+        assert_eq!(connect(1 << 20, 16), None);
+        for short in 0..8 {
+            assert_eq!(connect(tcp.as_raw_fd(), short), None);
+        }
+        let six = [10, 0, 0x22, 0xb3, 0, 0, 0, 0];
+        assert_eq!(said("connect", &[fd(tcp.as_raw_fd()), address(&six), 28]), None);
+        let unix = b"\x01\0/data/socket\0";
+        assert_eq!(said("bind", &[0, address(unix), 15]).unwrap(), "make /data/socket");
+        assert_eq!(said("bind", &[0, address(b"\x01\0\0hidden"), 9]), None, "an abstract name");
+    }
+
+    #[test]
+    fn any_arguments_are_judged_without_a_panic() {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let text = [b'/'; 400];
+        for arch in [Arch::Armv7, Arch::X86_64] {
+            for number in 0..500 {
+                let arguments = [(); 6].map(|()| {
+                    random ^= random << 13;
+                    random ^= random >> 7;
+                    random ^= random << 17;
+                    match random % 5 {
+                        0 => address(&text),
+                        1 => u64::MAX,
+                        2 => random % 64,
+                        3 => address(&text) + 399,
+                        _ => random,
+                    }
+                });
+                for thread in [std::process::id(), 0, u32::MAX] {
+                    let arch = arch.audit_value();
+                    let call = Notification { id: 0, thread, number, arch, arguments };
+                    judge(&Access::default(), &call, &Memory::of(thread));
+                }
+            }
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub struct Attack {
     pub goal: String,
     /// How it is seen that the goal was reached.
     pub seen: String,
+    /// Whether it is on something that only the control kernel has.
+    pub control_kernel: bool,
     /// The only architecture that it is possible on.
     pub only: Option<String>,
 }
@@ -82,6 +84,7 @@ mod tests {
             family: text(family),
             goal: text("Does it"),
             seen: text("it is done"),
+            control_kernel: false,
             only: only.map(text),
         }
     }

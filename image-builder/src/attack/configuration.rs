@@ -25,15 +25,15 @@ impl Configuration {
     }
 
     /// What stands under `testing` in the recipe of its image.
-    pub(super) fn testing(self, attacker: &str, witness: &str) -> String {
-        let (everywhere, own, kernel) = match self {
-            Self::AllLayers => ("", "", "product"),
-            Self::Control => ("packet-filter", "all", "control"),
-            Self::Without(KERNEL_CONFIG) => ("", "", "control"),
+    pub(super) fn testing(self, attacker: &str, witness: &str, kernels: Kernels) -> String {
+        let (everywhere, own) = match self {
+            Self::AllLayers | Self::Without(KERNEL_CONFIG) => ("", ""),
+            Self::Control => ("packet-filter", "all"),
             // netd filters for all apps or for none.
-            Self::Without(layer @ "packet-filter") => (layer, "", "product"),
-            Self::Without(layer) => ("", layer, "product"),
+            Self::Without(layer @ "packet-filter") => (layer, ""),
+            Self::Without(layer) => ("", layer),
         };
+        let kernel = if self.has_control_kernel(kernels) { "control" } else { "product" };
         let attacker = if own.is_empty() { String::new() } else { format!(", {attacker}: [{own}]") };
         format!(
             "testing: {{ layers-off: [{everywhere}], apps: {{ {witness}: [all]{attacker} }}, kernel: {kernel} }}\n"
@@ -50,9 +50,18 @@ impl Configuration {
     }
 
     /// Whether its kernel is the control kernel.
-    pub(super) fn has_control_kernel(self) -> bool {
-        matches!(self, Self::Control | Self::Without(KERNEL_CONFIG))
+    pub(super) fn has_control_kernel(self, kernels: Kernels) -> bool {
+        kernels == Kernels::Both && matches!(self, Self::Control | Self::Without(KERNEL_CONFIG))
     }
+}
+
+/// Which kernels the twins have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernels {
+    /// The image's, and the control kernel where the image's is a layer that is off.
+    Both,
+    /// The image's alone: attacks on what that leaves out can't be proven, and are left out.
+    Own,
 }
 
 impl fmt::Display for Configuration {

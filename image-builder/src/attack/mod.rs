@@ -32,7 +32,7 @@ pub mod table;
 mod twin;
 
 pub use catalogue::{Attack, Selection};
-pub use configuration::{Configuration, KERNEL_CONFIG};
+pub use configuration::{Configuration, KERNEL_CONFIG, Kernels};
 pub use results::{Outcome, Results, Row};
 
 use capture::Capture;
@@ -58,6 +58,8 @@ pub struct Campaign<'a> {
     pub attacks: Vec<Attack>,
     /// The configurations in which they are run.
     pub configurations: Vec<Configuration>,
+    /// Which kernels they have.
+    pub kernels: Kernels,
     /// Virtual machines at a time.
     pub jobs: usize,
 }
@@ -135,7 +137,7 @@ pub fn attack(
             if has_failed() {
                 break;
             }
-            match workshop.build(*configuration, &attacks) {
+            match workshop.build(*configuration, &attacks, campaign.kernels) {
                 Ok(folder) => drop(ready.send((*configuration, folder))),
                 Err(failure) => failed(failure),
             }
@@ -174,7 +176,7 @@ fn run_twin(
         Failure::new(Exit::NotFound, format!("`{}` is not installed", board.qemu.program))
             .hint(format!("install it: apt-get install {}", board.qemu.package))
     })?;
-    if let (Some(kernel), false) = (campaign.kernel, configuration.has_control_kernel()) {
+    if let (Some(kernel), false) = (campaign.kernel, configuration.has_control_kernel(campaign.kernels)) {
         let twins = run::kernel_of(&disk, &board, board_file.digest(), &trust.roots)
             .or_fail(Exit::VerificationFailed, step)?;
         if twins != kernel {

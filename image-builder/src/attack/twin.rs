@@ -8,7 +8,7 @@ use nacre_manifest::image::KernelChoice;
 use tempfile::TempDir;
 
 use super::catalogue::Attack;
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Kernels};
 use crate::build::{self, Request};
 use crate::cache::Cache;
 use crate::failure::{Exit, Failure, OrFail};
@@ -86,6 +86,7 @@ impl<'a> Workshop<'a> {
         &self,
         configuration: Configuration,
         attacks: &[&Attack],
+        kernels: Kernels,
     ) -> Result<PathBuf, Failure> {
         let folder = self.folder.path().join(configuration.folder());
         let write = |path: PathBuf, content: &[u8]| {
@@ -93,7 +94,7 @@ impl<'a> Workshop<'a> {
                 path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, content));
             done.or_fail(Exit::Internal, || format!("can't write `{}`", path.display()))
         };
-        let module = self.module(configuration)?;
+        let module = self.module(configuration.has_control_kernel(kernels))?;
         let list: Vec<&str> = attacks.iter().map(|attack| attack.name.as_str()).collect();
         for name in NAMES {
             let from = self.workspace.root().join(APPS).join(name).join("nacre.yaml");
@@ -107,7 +108,7 @@ impl<'a> Workshop<'a> {
         let recipe = folder.join("twin.yaml");
         let board = &self.board.board;
         let apps = NAMES.join(", ");
-        let testing = configuration.testing("org.nacre.attacker", "org.nacre.witness");
+        let testing = configuration.testing("org.nacre.attacker", "org.nacre.witness", kernels);
         let text = format!(
             "image: twin\nversion: 0.1.0\nrollback-index: 1\nprofile: development\nboard: {board}\n\
              apps: [{apps}]\n{testing}"
@@ -125,8 +126,8 @@ impl<'a> Workshop<'a> {
     }
 
     /// The module that goes with the control kernel; on the other kernel a few bytes, which it doesn't look at.
-    fn module(&self, configuration: Configuration) -> Result<Vec<u8>, Failure> {
-        if !configuration.has_control_kernel() {
+    fn module(&self, control_kernel: bool) -> Result<Vec<u8>, Failure> {
+        if !control_kernel {
             return Ok(b"this kernel loads no modules".to_vec());
         }
         let request = kernel::request(self.board, KernelChoice::Control, self.workspace)?;

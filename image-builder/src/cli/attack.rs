@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use nacre_manifest::board::{self, Board};
 
 use crate::attack::table::{Marks, summary, table};
-use crate::attack::{Attack, Campaign, Configuration, KERNEL_CONFIG, Results, Selection, catalogue, html};
+use crate::attack::{
+    Attack, Campaign, Configuration, KERNEL_CONFIG, Kernels, Results, Selection, catalogue, html,
+};
 use crate::board_file::{self, BoardFile};
 use crate::failure::{Exit, Failure, OrFail};
 use crate::inspect::check::Trust;
@@ -33,9 +35,10 @@ ours leaves out: an attack that doesn't win there proves nothing.
 The twin's virtual machine is thrown away with all that was done to it; nothing is
 done to the image, nor to this machine.
 
+With --own-kernel the control kernel, which takes minutes to build, is not needed.
+
 The whole matrix takes about ten minutes for each board; --quick is with every
-layer and without any. The first run builds the control kernel, which takes some
-minutes more.
+layer and without any.
 
 Exit codes beside those of every command: 0 when every attack was stopped; 69
 when one won with every layer; 75 when that can't be said of one.";
@@ -62,6 +65,9 @@ pub struct Args {
     /// Leave out the runs with single layers off.
     #[arg(long)]
     quick: bool,
+    /// Use no other kernel than the image's: what can't be proven on it is left out.
+    #[arg(long)]
+    own_kernel: bool,
     /// Virtual machines at a time; without it, one for each two processors.
     #[arg(long, value_name = "NUMBER")]
     jobs: Option<NonZeroUsize>,
@@ -94,7 +100,9 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let workspace = Workspace::find(&[dir, &here])?;
     let trust = trust::load(args.root_key.as_deref())?;
     let subject = Subject::open(dir, args.board.as_deref(), &workspace, &trust)?;
-    let attacks = catalogue::load(&workspace, subject.board.arch.as_str(), &wanted)?;
+    let mut attacks = catalogue::load(&workspace, subject.board.arch.as_str(), &wanted)?;
+    let kernels = if args.own_kernel { Kernels::Own } else { Kernels::Both };
+    attacks.retain(|attack| kernels == Kernels::Both || !attack.control_kernel);
     if args.list {
         return super::print(&listed(&attacks));
     }
@@ -106,6 +114,7 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
         image: subject.image.clone(),
         attacks,
         configurations,
+        kernels,
         jobs: args.jobs.map_or(processors.div_ceil(2), NonZeroUsize::get),
     };
     let count = (campaign.attacks.len(), campaign.configurations.len());
@@ -185,6 +194,9 @@ fn configurations(args: &Args) -> Result<Vec<Configuration>, Failure> {
     let mut configurations = vec![Configuration::AllLayers];
     configurations.extend(early.into_iter().map(Configuration::Without));
     configurations.push(Configuration::Control);
+    if args.own_kernel {
+        return Ok(configurations);
+    }
     configurations.extend(late.into_iter().map(Configuration::Without));
     Ok(configurations)
 }

@@ -15,6 +15,7 @@ pub mod device;
 pub mod image;
 pub mod kernel;
 pub mod key;
+pub mod policy;
 pub mod run;
 
 /// Builds, verifies, boots and watches Nacre images.
@@ -50,6 +51,8 @@ enum Command {
     Device(device::Args),
     /// Make and show signing keys.
     Key(key::Args),
+    /// Show the sandbox's policy.
+    Policy(policy::Args),
     /// Check, explain and build the kernel.
     Kernel(kernel::Args),
 }
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::execute(args, &terminal).map(success),
         Command::Attack(args) => attack::execute(args, &terminal).map(success),
         Command::Device(args) => device::execute(args, &terminal).map(success),
+        Command::Policy(args) => policy::execute(args).map(success),
         Command::Key(args) => key::execute(args, &terminal).map(success),
         Command::Kernel(args) => kernel::execute(args, &terminal).map(success),
     };

@@ -1,11 +1,10 @@
 //! `SCM_RIGHTS` (unix(7)): descriptors that go with a packet.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 /// Most descriptors that one packet may bring.
 pub const MAX_FDS: usize = 4;
@@ -13,6 +12,16 @@ pub const MAX_FDS: usize = 4;
 /// Most that the kernel sends with one (`SCM_MAX_FD`). There is room for them all: with less, those that fit would
 /// be open already, and nobody would know their numbers.
 const KERNEL_MAX_FDS: usize = 253;
+
+/// Bytes of the kernel's `size_t`, to which it aligns control messages.
+const WORD: usize = size_of::<usize>();
+
+/// Bytes of a control buffer for so many descriptors: length, level and type, and themselves.
+const CONTROL_BYTES: u16 = 1032;
+const _: () = assert!(CONTROL_BYTES as usize >= WORD + 8 + KERNEL_MAX_FDS * size_of::<RawFd>());
+
+/// Words of it, which align it.
+const CONTROL_WORDS: usize = CONTROL_BYTES as usize / WORD;
 
 /// A packet that came.
 #[derive(Debug)]
@@ -40,24 +49,51 @@ pub enum ReceiveError {
 ///
 /// [`ReceiveError`]; no descriptor is left open then.
 pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Received, ReceiveError> {
-    let mut space = cmsg_space!([std::os::fd::RawFd; KERNEL_MAX_FDS]);
-    let mut parts = [IoSliceMut::new(buffer)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-    let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut space), flags)
-        .map_err(ReceiveError::Kernel)?;
-    let mut fds = Vec::new();
-    for part in message.cmsgs().map_err(ReceiveError::Kernel)? {
-        if let ControlMessageOwned::ScmRights(numbers) = part {
-            for number in numbers {
-                // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows its number.
-                fds.push(unsafe { OwnedFd::from_raw_fd(number) });
-            }
-        }
-    }
-    if fds.len() > MAX_FDS || message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
+    let mut control = [0_usize; CONTROL_WORDS];
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: a `struct msghdr` of zeros is a valid one: null pointers, lengths of 0.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = CONTROL_BYTES.into();
+    let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
+    // SAFETY: the header names one part of `buffer` and all of `control`, which live for the whole call.
+    let length = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) };
+    let length = Errno::result(length).map_err(ReceiveError::Kernel)?;
+    let control: Vec<u8> = control.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    #[allow(clippy::useless_conversion)] // An unsigned int in musl, a size_t in glibc.
+    let used = usize::try_from(message.msg_controllen).unwrap_or(0);
+    // All of them are owned before anything is judged: when a process has no number left for some, the kernel has
+    // opened the others.
+    let fds: Vec<OwnedFd> = passed(control.get(..used).unwrap_or(&control))
+        .into_iter()
+        // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows its number.
+        .map(|number| unsafe { OwnedFd::from_raw_fd(number) })
+        .collect();
+    if fds.len() > MAX_FDS || message.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 {
         return Err(ReceiveError::TooLong);
     }
-    Ok(Received { length: message.bytes, fds })
+    Ok(Received { length: usize::try_from(length).unwrap_or(0), fds })
+}
+
+/// The descriptors in a control buffer as the kernel fills it (cmsg(3)): pieces of a length (`size_t`, itself
+/// included), a level and a type, and what they bring; each begins at a multiple of the length's size.
+fn passed(control: &[u8]) -> Vec<RawFd> {
+    let mut numbers = Vec::new();
+    let mut rest = control;
+    while let Some((length, _)) = rest.split_first_chunk::<WORD>() {
+        let length = usize::from_ne_bytes(*length);
+        let Some(piece) = rest.get(WORD..length) else { break };
+        let mut words = piece
+            .chunks_exact(size_of::<RawFd>())
+            .map(|word| word.try_into().map(RawFd::from_ne_bytes).unwrap_or(-1));
+        if (words.next(), words.next()) == (Some(libc::SOL_SOCKET), Some(libc::SCM_RIGHTS)) {
+            numbers.extend(words.filter(|number| *number >= 0));
+        }
+        rest = rest.get(length.next_multiple_of(WORD)..).unwrap_or_default();
+    }
+    numbers
 }
 
 /// Sends one packet over a connected unix socket, with copies of at most [`MAX_FDS`] descriptors. Does not wait and

@@ -56,7 +56,7 @@ fn install(filter: &[Instruction], flags: libc::c_ulong) -> Result<RawFd, LoadFi
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
     let result = Errno::result(result).map_err(LoadFilterError::Kernel)?;
     // 0 or a descriptor.
-    Ok(RawFd::try_from(result).unwrap_or(-1))
+    RawFd::try_from(result).map_err(|_| LoadFilterError::Kernel(Errno::EBADF))
 }
 
 #[cfg(test)]

@@ -139,14 +139,11 @@ pub enum Report {
     /// The packet filter stopped what came from outside for a port of the device that no app's manifest lists.
     #[n(8)]
     Knocked {
-        /// Who sent it, or says so.
-        #[cbor(n(0), with = "minicbor::bytes")]
-        from: [u8; 4],
         /// Number of the protocol (IANA): TCP 6, UDP 17.
-        #[n(1)]
+        #[n(0)]
         protocol: u8,
         /// The port.
-        #[n(2)]
+        #[n(1)]
         port: u16,
     },
 }
@@ -245,7 +242,7 @@ mod tests {
             dropped(Why::Expired(name())),
             dropped(Why::TooMany),
             dropped(Why::ForeignSource([10, 0, 2, 2])),
-            Report::Knocked { from: [10, 0, 2, 2], protocol: 17, port: 5000 },
+            Report::Knocked { protocol: 17, port: 5000 },
             Report::Denied { app: 255, tried: "t".repeat(MAX_TEXT), remedy },
         ] {
             let bytes = encode(&report).unwrap();

@@ -28,6 +28,15 @@ impl Arch {
 }
 
 impl Arch {
+    /// That of this program, if filters are made for it.
+    pub const NATIVE: Option<Self> = if cfg!(target_arch = "arm") {
+        Some(Self::Armv7)
+    } else if cfg!(target_arch = "x86_64") {
+        Some(Self::X86_64)
+    } else {
+        None
+    };
+
     /// The architecture of an `AUDIT_ARCH_*` value.
     pub const fn of_audit_value(value: u32) -> Option<Self> {
         match value {

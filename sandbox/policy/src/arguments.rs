@@ -138,15 +138,14 @@ pub(crate) const UNIX_SOCKETS: Sets = &[
 
 const SOL_SOCKET: u32 = 1;
 
-/// `setsockopt(_, level, name, ..)`: REUSEADDR, SNDBUF, RCVBUF, KEEPALIVE, LINGER, PASSCRED, RCVTIMEO and
-/// SNDTIMEO (both widths). SO_ATTACH_FILTER and what selects a device are out, and so is BROADCAST: no manifest
-/// can name everybody.
+/// `setsockopt(_, level, name, ..)`: REUSEADDR, SNDBUF, RCVBUF, KEEPALIVE, PASSCRED, RCVTIMEO and SNDTIMEO
+/// (both widths). SO_ATTACH_FILTER and what selects a device are out; so is BROADCAST, because no manifest can
+/// name everybody, and LINGER, because a lingering socket that was sent to the OS would keep it waiting.
 pub(crate) const SOCKET_OPTIONS: Sets = &[
     &[is(1, SOL_SOCKET), is(2, 2)],
     &[is(1, SOL_SOCKET), is(2, 7)],
     &[is(1, SOL_SOCKET), is(2, 8)],
     &[is(1, SOL_SOCKET), is(2, 9)],
-    &[is(1, SOL_SOCKET), is(2, 13)],
     &[is(1, SOL_SOCKET), is(2, 16)],
     &[is(1, SOL_SOCKET), is(2, 20)],
     &[is(1, SOL_SOCKET), is(2, 21)],

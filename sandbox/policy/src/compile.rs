@@ -23,7 +23,7 @@ use crate::layout::lay;
 use crate::netd;
 use crate::options::{Denials, Options};
 use crate::search::tree;
-use crate::watched::WATCHED;
+use crate::watched::{WATCHED, mark};
 
 /// Calls that answer `ENOSYS`, as an older kernel would.
 pub const ABSENT: &[Call] = &[
@@ -207,7 +207,7 @@ fn watch(
     arch: Arch,
 ) -> Result<(), CompileFilterError> {
     let allow = graph.add(Node::Return(ALLOW));
-    let notify = graph.add(Node::Return(NOTIFY));
+    let notify = graph.add(Node::Return(NOTIFY | u32::from(mark(arch))));
     for watched in WATCHED {
         let Some(number) = watched.call.number(arch) else { continue };
         // One that is denied would be let through by whoever is told; one that is allowed with some arguments only

@@ -181,6 +181,7 @@ fn altered_argument_is_refused() {
         ("prlimit64", &[0, 7, 0x1000, 0], DENIED),
         ("setsockopt", &[3, 1, 20], Verdict::Allow),
         ("setsockopt", &[3, 1, 26], DENIED), // attach a filter
+        ("setsockopt", &[3, 1, 13], DENIED), // linger: whoever closes it last would wait
         ("setsockopt", &[3, 0, 64], DENIED), // netfilter's table of rules
     ];
     for arch in BOTH {
@@ -360,6 +361,27 @@ fn watched_calls_are_notified_of_when_they_change_something_and_only_in_a_watchi
             let arguments = [1, 2, 3, 4, 5, 6];
             let found = verdict(&watching, arch, other, &arguments);
             assert_eq!(found, verdict(&plain, arch, other, &arguments), "{other} on {arch}");
+        }
+    }
+    // Only a filter that was made for it is believed to have allowed them.
+    for arch in BOTH {
+        for denials in [Denials::Error, Denials::Notify, Denials::NotifyAndWatch] {
+            for options in [Options::default(), GRANTED] {
+                let filter = compile(arch, &Options { denials, ..options }).unwrap();
+                let watching = denials == Denials::NotifyAndWatch;
+                assert_eq!(crate::watches(&filter, arch), watching);
+                assert!(!crate::watches(
+                    &filter,
+                    if arch == Arch::Armv7 { Arch::X86_64 } else { Arch::Armv7 }
+                ));
+                // What it would deny is never among what goes on.
+                for watched in WATCHED.iter().filter(|_| !watching) {
+                    let number = watched.call.number(arch).unwrap();
+                    for argument in [0, 2, 0o101, u64::MAX] {
+                        assert_eq!(verdict(&filter, arch, number, &[argument; 6]), Verdict::Allow);
+                    }
+                }
+            }
         }
     }
     // Whoever is told of a watched call lets it go on: it must be one that was allowed.

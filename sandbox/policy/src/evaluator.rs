@@ -52,7 +52,7 @@ pub(crate) fn evaluate_counting(filter: &[u8], data: &Data) -> (Verdict, usize) 
             0x25 => next += branch(accumulator > k),
             0x35 => next += branch(accumulator >= k),
             0x06 if k == 0x7fff_0000 => return (Verdict::Allow, steps),
-            0x06 if k == 0x7fc0_0000 => return (Verdict::Notify, steps),
+            0x06 if k >> 16 == 0x7fc0 => return (Verdict::Notify, steps),
             0x06 if k == 0x8000_0000 => return (Verdict::Kill, steps),
             0x06 if k >> 16 == 5 => return (Verdict::Error(k & 0xffff), steps),
             _ => panic!("instruction {code:#x} {k:#x}"),

@@ -2,13 +2,14 @@
 
 use seccompiler::sock_filter;
 
+pub(crate) use crate::watched::{NOTIFY, RETURN};
+
 pub(crate) const LOAD_WORD: u16 = 0x20;
 pub(crate) const AND: u16 = 0x54;
 pub(crate) const JUMP: u16 = 0x05;
 pub(crate) const JUMP_IF_EQUAL: u16 = 0x15;
 pub(crate) const JUMP_IF_GREATER: u16 = 0x25;
 pub(crate) const JUMP_IF_GREATER_OR_EQUAL: u16 = 0x35;
-pub(crate) const RETURN: u16 = 0x06;
 
 /// `SECCOMP_RET_KILL_PROCESS` of linux/seccomp.h.
 pub(crate) const KILL_PROCESS: u32 = 0x8000_0000;
@@ -17,8 +18,6 @@ pub(crate) const FAIL: u32 = 0x0005_0000;
 
 /// `SECCOMP_RET_ALLOW`.
 pub(crate) const ALLOW: u32 = 0x7fff_0000;
-/// `SECCOMP_RET_USER_NOTIF`.
-pub(crate) const NOTIFY: u32 = 0x7fc0_0000;
 
 /// Where the call's number is in `struct seccomp_data`.
 pub(crate) const OFFSET_OF_NUMBER: u32 = 0;

@@ -40,4 +40,4 @@ pub use compile::{ABSENT, CompileFilterError, compile, compile_netd};
 pub use groups::{Experience, GROUPS, Group, REST};
 #[cfg(feature = "compile")]
 pub use options::{Denials, Network, Options};
-pub use watched::{WATCHED, Watched, is_watched};
+pub use watched::{WATCHED, Watched, is_watched, watches};

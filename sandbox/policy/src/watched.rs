@@ -4,6 +4,12 @@
 use crate::Arch;
 use crate::call::{Call, on_both};
 
+/// An instruction that gives the verdict (linux/bpf_common.h).
+pub(crate) const RETURN: u16 = 0x06;
+
+/// `SECCOMP_RET_USER_NOTIF`.
+pub(crate) const NOTIFY: u32 = 0x7fc0_0000;
+
 /// `O_WRONLY | O_RDWR | O_CREAT | O_TRUNC` (asm-generic/fcntl.h; the same on both architectures). Everything may
 /// be read, so only these can be denied.
 const CHANGES: u32 = 0o1 | 0o2 | 0o100 | 0o1000;
@@ -45,6 +51,37 @@ pub const WATCHED: &[Watched] = &[
     watched("bind", 282, 49),
     watched("connect", 283, 42),
 ];
+
+/// What a filter's verdict has in its low half where it tells of a watched call: the kernel ignores it there. It
+/// stands for this list, so that a filter with another one is told apart.
+pub(crate) const fn mark(arch: Arch) -> u16 {
+    let mut sum: u32 = 0x811c_9dc5;
+    let mut at = 0;
+    while at < WATCHED.len() {
+        let watched = &WATCHED[at];
+        if let Some(number) = watched.call.number(arch) {
+            let flags = match watched.if_flags {
+                None => 0,
+                Some((argument, mask)) => (argument as u32) << 16 | mask,
+            };
+            sum = (sum ^ number).wrapping_mul(0x0100_0193);
+            sum = (sum ^ flags).wrapping_mul(0x0100_0193);
+        }
+        at += 1;
+    }
+    let [a, b, c, d] = sum.to_le_bytes();
+    u16::from_le_bytes([a ^ c, b ^ d]) | 1
+}
+
+/// Whether a filter (an array of `struct sock_filter`, little-endian) was made to tell of these watched calls, all of
+/// which it would have allowed. Of another filter nobody knows that.
+pub fn watches(filter: &[u8], arch: Arch) -> bool {
+    let verdict = NOTIFY | u32::from(mark(arch));
+    let (instructions, _) = filter.as_chunks::<8>();
+    instructions.iter().any(|[c0, c1, _, _, k @ ..]| {
+        u16::from_le_bytes([*c0, *c1]) == RETURN && u32::from_le_bytes(*k) == verdict
+    })
+}
 
 /// Whether a call is told although it is allowed.
 pub fn is_watched(arch: Arch, number: u32) -> bool {

@@ -48,7 +48,9 @@ fn run(order: &Order) {
         Err(error) => error as i32,
     };
     // As the first process of its namespace it inherits what attacks leave.
-    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
+    {
+    }
     name_process(&format!("atk.{}.{ended}", order.number));
 }
 

@@ -50,6 +50,9 @@ pub(crate) const FAMILIES: &[Family] = &[
 /// Attacks on what only this architecture has.
 const ONLY_X86_64: [&str; 3] = ["32-bit-entry", "x32-entry", "io-ports"];
 
+/// Attacks on what the image's own kernel doesn't have: without any layer they win on the control kernel only.
+const ONLY_CONTROL_KERNEL: &[&str] = &[];
+
 /// The attack of a name.
 pub(crate) fn find(name: &str) -> Option<&'static Attack> {
     FAMILIES.iter().flat_map(|family| family.attacks).find(|attack| attack.name == name)
@@ -64,6 +67,7 @@ pub(crate) fn json() -> String {
                 "family": family.name,
                 "goal": attack.goal,
                 "seen": attack.scene.seen_by,
+                "control_kernel": ONLY_CONTROL_KERNEL.contains(&attack.name),
                 "only": ONLY_X86_64.contains(&attack.name).then_some("x86_64"),
             })
         })

@@ -16,6 +16,8 @@ mod attacks;
 mod call;
 mod catalogue;
 mod decoy;
+#[cfg(test)]
+mod findings;
 mod order;
 mod victim;
 mod witness;

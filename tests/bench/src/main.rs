@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod boot;
+mod calls;
 mod load;
 mod machine;
 mod memory;
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 /// What can be measured alone.
-const PARTS: [&str; 6] = ["sizes", "boot", "panel", "rebuild", "sandbox", "memory"];
+const PARTS: [&str; 7] = ["sizes", "boot", "panel", "rebuild", "sandbox", "calls", "memory"];
 
 fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>) -> Result<()> {
     if let Some(part) = part
@@ -75,6 +76,10 @@ fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>)
     if wanted("sandbox") {
         say("sandbox start");
         sandboxes = sandbox::rows(&programs)?;
+    }
+    if wanted("calls") {
+        say("system calls under the filter");
+        sandboxes.append(&mut calls::rows()?);
     }
     say("building the demo image");
     let checkout = tree::copy_checkout(&root(), &work.join("checkout"))?;

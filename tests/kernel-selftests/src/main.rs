@@ -1,6 +1,7 @@
 //! Runs the kernel's own tests of Landlock and seccomp from inside an app, and says how each ended.
 //!
-//! They are the programs beside this one whose names end in `_test` or `_bpf`, built of the kernel's source. Lines:
+//! They are the programs beside this one whose names end in `_test` or `_bpf`, built of the kernel's source; each is
+//! given the arguments that begin with its name and `=`, like `seccomp_bpf=-FTRACE_poke`. Lines:
 //! `PROGRAM passed|failed|skipped NAME: REASON` for each test, `PROGRAM ended …` for each program, `all ran` at last.
 #![forbid(unsafe_code)]
 
@@ -65,7 +66,10 @@ fn is_test(path: &Path) -> bool {
 fn run(program: &Path) -> Result<(), Box<dyn Error>> {
     let name = program.file_name().ok_or("a program has a name")?.to_string_lossy();
     let (output, input) = std::io::pipe()?;
+    let own = format!("{name}=");
+    let arguments = std::env::args().skip(1).filter_map(|text| text.strip_prefix(&own).map(str::to_owned));
     let started = Command::new(program)
+        .args(arguments)
         .current_dir(WORK)
         .stdin(Stdio::null())
         .stdout(input.try_clone()?)

@@ -42,6 +42,17 @@ fn board_with_a_wrong_field_names_place_and_remedy() {
 }
 
 #[test]
+fn board_with_a_part_of_the_control_kernel_is_refused() {
+    let project = Project::new();
+    project.board("odd", "fragments/base.config", "control/all.config").change(
+        "images/tiny.yaml",
+        "qemu-armv7",
+        "odd",
+    );
+    project.build_refused(64, &["control/all.config", "odd.yaml:", "testing: { kernel: control }"]);
+}
+
+#[test]
 fn slot_too_small_for_the_image_is_refused_with_both_sizes() {
     let project = Project::new();
     project.board("small", "slot: 4MiB", "slot: 1MiB").change("images/tiny.yaml", "qemu-armv7", "small");

@@ -48,7 +48,7 @@ fn limit_over_the_boards_is_refused_naming_both_lines() {
         (
             "memory: 1MiB, tasks: 2, cpu: 10%, open-files: 16, tmp: 16KiB",
             "memory: 1MiB, tmp: 2MiB",
-            &["`limits.tmp`: 2MiB is more than the app's memory", "apps/tool/nacre.yaml:6:24"],
+            &["`limits.tmp`: 2MiB is more than the app's memory", "apps/tool/nacre.yaml:6:30"],
         ),
     ];
     for (from, to, texts) in cases {

@@ -7,7 +7,7 @@ use nacre_tests::nacre::{nacre, run};
 
 use crate::project::Project;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 24] = [
     "",
     "build",
     "run",
@@ -27,6 +27,8 @@ const COMMANDS: [&str; 22] = [
     "device power-off",
     "key new",
     "key show",
+    "policy",
+    "policy show",
     "kernel check",
     "kernel explain",
     "kernel pin",

@@ -112,6 +112,19 @@ fn each_layers_denial_is_an_event_with_the_line_that_allows_it(board: Board) {
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
 }
 
+fn production_image_tells_denied_calls_and_not_what_landlock_denies(board: Board) {
+    let image = Steps::new(board)
+        .app("files", &["write /data/x y", "execute /etc/none", "folder /data/d", "unshare"], "")
+        .production()
+        .build();
+    let mut vm = Vm::start(&image, &[]);
+    wait_for_steps(&mut vm, &["files"]);
+    assert!(vm.has_printed(r"step write /data/x y: (Read-only file system|Permission denied)"));
+    let all = events(&vm, &image, &[]);
+    assert!(event(&all, "unshare(CLONE_NEWUSER)")["remedy"]["never"].is_string());
+    assert!(all.iter().all(|event| event["layer"] == "seccomp"), "{all:#?}");
+}
+
 fn storm_of_denied_calls_costs_only_its_app(board: Board) {
     const LIMITS: &str = "limits: { memory: 1MiB, tasks: 8, cpu: 50%, open-files: 32 }\n";
     // As long without the storm as with it, on the same device.
@@ -173,6 +186,7 @@ fn app_that_is_killed_in_a_denied_call_is_reaped_and_starts_again(board: Board) 
 
 crate::on_each_board! {
     each_layers_denial_is_an_event_with_the_line_that_allows_it,
+    production_image_tells_denied_calls_and_not_what_landlock_denies,
     storm_of_denied_calls_costs_only_its_app,
     app_that_is_killed_in_a_denied_call_is_reaped_and_starts_again,
 }

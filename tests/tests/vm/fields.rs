@@ -74,6 +74,7 @@ fields! {
     system_apps_status,
     apps,
     events,
+    health,
     devices_gpio,
     devices_uart,
     network_connect_port,
@@ -82,3 +83,14 @@ fields! {
     network_listen,
     memory_writable_executable,
 }
+
+fn port_open_without_its_line_is_told_when_somebody_knocks(board: Board) {
+    let event = run::knocked_on(board, 8_081);
+    let expected =
+        serde_json::json!({ "app": "org.nacre.open", "field": "network.listen", "line": "tcp:8081" });
+    assert_eq!(event["layer"], "packet-filter", "{event}");
+    assert_eq!(event["tried"], "accept tcp on port 8081", "{event}");
+    assert_eq!(event["remedy"], expected, "{event}");
+}
+
+crate::on_each_board! { port_open_without_its_line_is_told_when_somebody_knocks }

@@ -13,11 +13,19 @@ const FILES: u64 = 16 + KIB / 4 - 1;
 /// What the filesystem may need of it to find the files again, in KiB.
 const LISTS: u64 = 24;
 
+/// Tasks of all together that the build counts on, on either board with its memory.
+const TASKS: u64 = 256;
+
 fn storage_of_an_app_is_there_when_the_others_have_filled_theirs(board: Board) {
     let storage = format!("storage: {{ data: {KIB}KiB }}\n");
     let apps = ["first", "second", "third"];
     let steps = ["crowd /data", "fill /data/f0", "hang"];
-    let image = apps.iter().fold(Steps::new(board), |image, app| image.app(app, &steps, &storage)).build();
+    let image = apps.iter().fold(Steps::new(board), |image, app| image.app(app, &steps, &storage));
+    // It sees the whole system.
+    let image = image
+        .app("witness", &["read /proc/sys/kernel/threads-max"], "")
+        .testing("testing: { apps: { org.nacre.witness: [all] } }\n")
+        .build();
     let mut vm = Vm::start(&image, &[]);
     // All at once, and then the first one again, while the others keep what they have.
     for app in apps.iter().chain(&apps[..1]) {
@@ -45,6 +53,14 @@ fn storage_of_an_app_is_there_when_the_others_have_filled_theirs(board: Board) {
         assert!((KIB - LISTS..KIB).contains(&kib), "{app}: {kib} KiB");
         if *app == "third" {
             vm.device(&image, &["restart", "first"]);
+            let kept = r"\] witness: step read /proc/sys/kernel/threads-max: (\d+)$";
+            if !vm.has_printed(kept) {
+                vm.wait_for(kept);
+            }
+            let regex = regex::Regex::new(kept).expect("valid");
+            let kept = vm.transcript.iter().find_map(|line| regex.captures(line)).expect("it was printed");
+            let kept: u64 = kept[1].parse().expect("a number");
+            assert!(kept >= TASKS, "the build lets apps have {TASKS} tasks, and the kernel keeps {kept}");
             vm.transcript.clear();
         }
     }

@@ -18,6 +18,8 @@ impl Source<'_> {
     /// The place of `width` characters at a line and a column (both from 1).
     pub(crate) fn place(&self, line: usize, column: usize, width: usize) -> Place {
         let text = self.line(line).to_owned();
+        // The reader of YAML may count what it has read ahead, beyond the end of the last line.
+        let column = column.min(text.chars().count() + 1);
         Place::spot(self.file, Spot { line, column, text, width })
     }
 

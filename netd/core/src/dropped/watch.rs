@@ -86,11 +86,8 @@ impl Watch {
         match mark {
             Mark::App(app) => Some(Report::Dropped { app, to, why: self.why(app, &packet) }),
             Mark::Crowd(app) => Some(Report::Dropped { app, to, why: Why::TooMany }),
-            Mark::Outside => matches!(packet.protocol, TCP | UDP).then(|| Report::Knocked {
-                from: packet.source.octets(),
-                protocol: packet.protocol,
-                port: packet.port,
-            }),
+            Mark::Outside => matches!(packet.protocol, TCP | UDP)
+                .then(|| Report::Knocked { protocol: packet.protocol, port: packet.port }),
         }
     }
 
@@ -186,9 +183,9 @@ mod tests {
         let mut watch = Watch::default();
         let own = [10, 0, 2, 15];
         let told = logged(&mut watch, Mark::Outside, &connect(PEER, own, 8080), 0);
-        assert_eq!(told, Some(Report::Knocked { from: PEER, protocol: TCP, port: 8080 }));
+        assert_eq!(told, Some(Report::Knocked { protocol: TCP, port: 8080 }));
         let told = logged(&mut watch, Mark::Outside, &packet(PEER, own, UDP, &[0, 1, 0x13, 0x88]), 0);
-        assert_eq!(told, Some(Report::Knocked { from: PEER, protocol: UDP, port: 5000 }));
+        assert_eq!(told, Some(Report::Knocked { protocol: UDP, port: 5000 }));
         for other in [packet(PEER, own, 1, &[8]), packet(PEER, own, 47, &[]), vec![]] {
             assert_eq!(logged(&mut watch, Mark::Outside, &other, 0), None);
         }

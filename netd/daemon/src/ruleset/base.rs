@@ -82,9 +82,13 @@ macro_rules! rule {
 /// The whole table, in place of the one that is there.
 pub(crate) fn base(filter: Filter) -> Vec<Change> {
     let parts = match filter {
-        Filter::On => [BEGIN, CHECK_SOURCES, INCOMING, FROM_APPS_TO_DEVICE, PASSING, FROM_APPS_OUT, REST],
+        Filter::On => {
+            [BEGIN, CHECK_SOURCES, INCOMING, FROM_APPS_TO_DEVICE, PASSING, FROM_APPS_OUT, REST, &[]]
+        }
         #[cfg(feature = "layer-switches")]
-        Filter::Off => [BEGIN, &[], INCOMING, ALL_FROM_APPS_TO_DEVICE, PASSING, ALL_FROM_APPS_OUT, REST],
+        Filter::Off => {
+            [BEGIN, &[], INCOMING, ALL_FROM_APPS_TO_DEVICE, PASSING, ALL_FROM_APPS_OUT, REST, ALL_OUT]
+        }
     };
     parts.concat()
 }
@@ -200,6 +204,10 @@ const FROM_APPS_OUT: &[Change] = &[rule!("forward", &[INPUT, follow(FROM_APPS)])
 
 #[cfg(feature = "layer-switches")]
 const ALL_FROM_APPS_OUT: &[Change] = &[rule!("forward", &[INPUT, is(APP_NAMES), ACCEPT])];
+
+/// Also what an app sends that is in the device's own network.
+#[cfg(feature = "layer-switches")]
+const ALL_OUT: &[Change] = &[rule!("output", &[ACCEPT])];
 
 const REST: &[Change] = &[
     // Only what came for a port that an app listens on, never what was sent to an app's own address.

@@ -58,7 +58,9 @@ struct Hands {
 
 impl Hands {
     fn make(&mut self, step: &str) -> Outcome {
-        let words: Vec<&str> = step.splitn(4, ' ').collect();
+        // Only a serial port has more than two things to be said of it; the last word of the others is a text.
+        let most = if step.starts_with("uart ") { 4 } else { 3 };
+        let words: Vec<&str> = step.splitn(most, ' ').collect();
         match *words {
             ["line", name, mode] => {
                 let line = self.system()?.line(name, line_mode(mode)?)?;

@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use libc::{SYS_openat, SYS_pidfd_getfd, SYS_pidfd_open, SYS_setresgid, SYS_setresuid};
+use libc::{SYS_openat, SYS_pidfd_getfd, SYS_pidfd_open};
 use nacre_app::System;
 use nix::errno::Errno;
 
 use crate::attack::claim_file;
-use crate::call::{HERE, Outcome, call, errno, text};
+use crate::call::{HERE, Outcome, call, errno, into, text};
 use crate::catalogue::{Attack, WITNESS};
 use crate::order::{Order, victim_file};
 use crate::witness::scene::Scene;
@@ -102,8 +102,8 @@ fn inode() -> Vec<u8> {
 
 fn become_victim(order: &Order) -> Outcome {
     let uid = order.number("victim-uid");
-    call(SYS_setresgid, &[uid, uid, uid])?;
-    call(SYS_setresuid, &[uid, uid, uid]).map(drop)
+    nix::unistd::setresgid((uid as u32).into(), (uid as u32).into(), (uid as u32).into())?;
+    nix::unistd::setresuid((uid as u32).into(), (uid as u32).into(), (uid as u32).into())
 }
 
 /// Asks the OS in the name that it has now.
@@ -136,8 +136,10 @@ fn launch(order: &Order) -> Outcome {
     let spec = crate::witness::launch_description(order);
     let memory = call(libc::SYS_memfd_create, &[text("spec").as_ptr() as usize, 0])?;
     call(libc::SYS_write, &[memory, spec.as_ptr() as usize, spec.len()])?;
-    let null = text("/dev/null");
-    let report = call(SYS_openat, &[HERE, null.as_ptr() as usize, libc::O_WRONLY as usize])?;
+    // On one end of it the launcher reports; the attacker listens as the app manager would.
+    let mut ends = [0i32; 2];
+    call(libc::SYS_socketpair, &[libc::AF_UNIX as usize, libc::SOCK_SEQPACKET as usize, 0, into(&mut ends)])?;
+    let report = ends[0] as usize;
     // SAFETY: one thread.
     match unsafe { nix::unistd::fork() } {
         Ok(nix::unistd::ForkResult::Child) => {}

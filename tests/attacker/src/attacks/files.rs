@@ -50,6 +50,12 @@ pub(crate) const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
+        name: "node-in-own-folder",
+        goal: "Reads the disk through a device node that lies in its folder, as one might in an app's image",
+        scene: PLANTED_NODE,
+        run: planted_node,
+    },
+    Attack {
         name: "set-id-program",
         goal: "Runs a set-user-id program of root that lies in its folder",
         scene: SET_ID,
@@ -107,7 +113,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         }),
         run: |order| {
             let node = char_node(order, "kmsg", 1, 11)?;
-            fs::write(node, format!("kernel: all is well {}", order.token)).map_err(|error| errno(&error))
+            fs::write(node, format!("kernel: all is well {}\n", order.token)).map_err(|error| errno(&error))
         },
     },
     Attack {
@@ -148,6 +154,35 @@ const LINKED: Scene = Scene::new("the victim's file has two names", |_, _| {
     fs::metadata(victim_file("secret")).is_ok_and(|found| std::os::unix::fs::MetadataExt::nlink(&found) > 1)
 })
 .plant(|world, _| world.plant_victim_secret());
+
+/// The witness leaves a node of the disk in the attacker's folder, for everybody to read.
+const PLANTED_NODE: Scene = DISK_READ
+    .plant(|world: &mut World, detail| {
+        (DISK_READ.plant)(world, detail);
+        let path = format!("/data/apps/{}/nacre-at-{}", crate::catalogue::ATTACKER, world.order.token);
+        let numbers = world.order.fact("data-numbers").to_owned();
+        if let Some((Ok(major), Ok(minor))) = numbers.split_once(':').map(|(a, b)| (a.parse(), b.parse())) {
+            let path = text(&path);
+            let kind = (libc::S_IFBLK | 0o666) as usize;
+            let device = libc::makedev(major, minor) as usize;
+            let _ = call(SYS_mknodat, &[HERE, path.as_ptr() as usize, kind, device]);
+        }
+        let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o666));
+    })
+    .restore(|world, detail| {
+        crate::witness::harden_mounts();
+        (DISK_READ.restore)(world, detail);
+    });
+
+fn planted_node(order: &Order) -> Outcome {
+    let path = text(&order.own_file());
+    let open = || call(SYS_openat, &[HERE, path.as_ptr() as usize, libc::O_RDONLY as usize]);
+    let node = open().or_else(|_| {
+        let _ = mount("", "/data", "", libc::MS_REMOUNT | libc::MS_BIND);
+        open()
+    })?;
+    scan_disk(order, node)
+}
 
 /// The witness leaves a set-user-id program in the attacker's folder, as if it had got there somehow.
 const SET_ID: Scene = Scene::new("the program runs, and as root", |world, _| {

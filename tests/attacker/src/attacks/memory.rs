@@ -77,7 +77,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "null-page",
         goal: "Has memory at address 0, where the kernel's null pointers lead",
         scene: NULL_PAGE,
-        run: |_| map(0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, None).map(drop),
+        run: |_| map(LOWEST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, None).map(drop),
     },
     Attack {
         name: "proc-self-mem",
@@ -161,9 +161,12 @@ const USERFAULT: Scene =
 
 const PAGE: usize = 4096;
 
+/// The lowest address that there can be memory at: the first two pages are not to be had on ARM.
+const LOWEST: usize = if cfg!(target_arch = "arm") { 2 * PAGE } else { 0 };
+
 /// mmap(2) of a page.
 fn map(address: usize, rights: i32, flags: i32, file: Option<i32>) -> Result<usize, Errno> {
-    // SAFETY: MAP_FIXED is asked for at address 0 only, where nothing of this program is.
+    // SAFETY: MAP_FIXED is asked for at the lowest address only, where nothing of this program is.
     let page =
         unsafe { libc::mmap(address as *mut libc::c_void, PAGE, rights, flags, file.unwrap_or(-1), 0) };
     if page == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(page as usize) }

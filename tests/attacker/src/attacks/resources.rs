@@ -110,8 +110,8 @@ pub(crate) const ATTACKS: &[Attack] = &[
         run: |order| {
             let node = char_node(order, "kmsg", 1, 11)?;
             let mut log = fs::OpenOptions::new().write(true).open(node).map_err(|error| errno(&error))?;
-            let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on");
-            let line = "x".repeat(500);
+            let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
+            let line = "x".repeat(500) + "\n";
             for _ in 0..800 {
                 log.write_all(line.as_bytes()).map_err(|error| errno(&error))?;
             }
@@ -155,10 +155,10 @@ fn map(bytes: usize) -> Outcome {
     if page == libc::MAP_FAILED {
         return Err(Errno::last());
     }
-    for at in (0..bytes).step_by(4096) {
-        // SAFETY: inside of the mapping.
-        unsafe { page.cast::<u8>().add(at).write_volatile(1) };
-    }
+    // SAFETY: the mapping has that many bytes, and nobody else has it.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(page.cast::<u8>(), bytes) };
+    bytes.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    std::hint::black_box(bytes);
     Ok(())
 }
 
@@ -212,14 +212,15 @@ fn descriptors(_: &Order) -> Outcome {
 fn fill_disk(order: &Order) -> Outcome {
     let mut file = File::create(order.own_file()).map_err(|error| errno(&error))?;
     let piece = vec![0x5a; 64 * 1024];
-    let mut last = Errno::UnknownErrno;
-    let until = Instant::now() + Duration::from_secs(4);
+    let (mut size, mut last) = (piece.len(), Errno::UnknownErrno);
+    let until = Instant::now() + Duration::from_secs(3);
     while Instant::now() < until {
-        if let Err(error) = file.write_all(&piece) {
+        if let Err(error) = file.write_all(piece.get(..size).unwrap_or_default()) {
             last = errno(&error);
+            // To the last block, and what others give back.
+            size = (size / 2).max(512);
             let _ = file.sync_all();
-            std::thread::sleep(Duration::from_millis(900));
-            break;
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
     Err(last)
@@ -249,14 +250,17 @@ fn remount_tmp() -> Outcome {
     call(libc::SYS_mount, &[texts[0], texts[1], texts[2], flags, options.as_ptr() as usize]).map(drop)
 }
 
-/// Sends 64 open files to itself, and closes its own: only the message holds them.
+/// Most descriptors in a message (`SCM_MAX_FD`).
+const MOST: usize = 253;
+
+/// Sends open files to itself, and closes its own: only the message holds them.
 fn pass() -> Outcome {
     let mut ends = [0i32; 2];
     let kind = (libc::SOCK_STREAM | libc::SOCK_NONBLOCK) as usize;
     call(libc::SYS_socketpair, &[libc::AF_UNIX as usize, kind, 0, into(&mut ends)])?;
     let null = text("/dev/null");
     let mut files = Vec::new();
-    for _ in 0..48 {
+    for _ in 0..MOST {
         match call(libc::SYS_openat, &[HERE, null.as_ptr() as usize, 0]) {
             Ok(file) => files.push(file as i32),
             Err(_) => break,
@@ -267,13 +271,13 @@ fn pass() -> Outcome {
         length: usize,
         level: i32,
         kind: i32,
-        files: [i32; 48],
+        files: [i32; MOST],
     }
     let mut rights = Rights {
         length: size_of::<usize>() + 8 + 4 * files.len(),
         level: libc::SOL_SOCKET,
         kind: 1,
-        files: [0; 48],
+        files: [0; MOST],
     };
     for (place, file) in rights.files.iter_mut().zip(&files) {
         *place = *file;
@@ -286,13 +290,7 @@ fn pass() -> Outcome {
     header.msg_iovlen = 1;
     header.msg_control = (&raw mut rights).cast();
     header.msg_controllen = rights.length as _;
-    let mut sent = Ok(0);
-    for _ in 0..16 {
-        sent = call(SYS_sendmsg, &[ends[0] as usize, at(&header), 0]);
-        if sent.is_err() {
-            break;
-        }
-    }
+    let sent = call(SYS_sendmsg, &[ends[0] as usize, at(&header), 0]);
     for file in files {
         let _ = call(libc::SYS_close, &[file as usize]);
     }

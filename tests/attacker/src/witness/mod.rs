@@ -39,8 +39,11 @@ pub(crate) fn serve() -> ExitCode {
     let mut progress = Progress::load();
     if let Some(name) = progress.interrupted() {
         // It reached more than its goal: nobody was left to look.
-        println!("attack {name}: won (the system or its witness went down)");
-        progress.note(&name, "done");
+        progress.note(&name, "won (the system or its witness went down)");
+    }
+    // What was said before may have been lost with who should have shown it.
+    for (name, verdict) in &progress.states {
+        println!("attack {name}: {verdict}");
     }
     let mut world = World::new();
     let mut number = progress.count() as u32;
@@ -57,10 +60,10 @@ pub(crate) fn serve() -> ExitCode {
             println!("attack {name}: not tried (the attacker or its victim does not run)");
             continue;
         }
-        progress.note(name, "begun");
+        progress.note(name, BEGUN);
         let verdict = judge(&mut world, attack);
         println!("attack {name}: {verdict}");
-        progress.note(name, "done");
+        progress.note(name, &verdict);
     }
     println!("attacks done");
     loop {
@@ -104,6 +107,9 @@ fn judge(world: &mut World, attack: &Attack) -> String {
     }
 }
 
+/// What is noted of an attack before it is made.
+const BEGUN: &str = "begun";
+
 /// What was done, on the disk: an attack may end the system.
 struct Progress {
     file: Option<File>,
@@ -115,7 +121,7 @@ impl Progress {
         let path = format!("/data/apps/{WITNESS}/progress");
         let text = fs::read_to_string(&path).unwrap_or_default();
         let lines = text.lines().filter_map(|line| line.split_once(' '));
-        let states = lines.map(|(state, name)| (name.to_owned(), state.to_owned())).collect();
+        let states = lines.map(|(name, state)| (name.to_owned(), state.to_owned())).collect();
         Self { file: OpenOptions::new().create(true).append(true).open(path).ok(), states }
     }
 
@@ -124,7 +130,7 @@ impl Progress {
     }
 
     fn interrupted(&self) -> Option<String> {
-        self.states.iter().find(|(_, state)| *state == "begun").map(|(name, _)| name.clone())
+        self.states.iter().find(|(_, state)| *state == BEGUN).map(|(name, _)| name.clone())
     }
 
     fn is_done(&self, name: &str) -> bool {
@@ -134,7 +140,7 @@ impl Progress {
     fn note(&mut self, name: &str, state: &str) {
         self.states.insert(name.to_owned(), state.to_owned());
         if let Some(file) = &mut self.file {
-            let _ = writeln!(file, "{state} {name}");
+            let _ = writeln!(file, "{name} {state}");
             let _ = file.sync_all();
         }
     }

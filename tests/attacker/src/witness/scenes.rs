@@ -46,7 +46,8 @@ pub(crate) const LOG_READ: Scene = KNOWS.plant(|world, _| {
 /// A line into the kernel's log.
 pub(crate) fn log_line(text: &str) {
     let log = fs::OpenOptions::new().write(true).open("/dev/kmsg");
-    let _ = log.and_then(|mut log| log.write_all(text.as_bytes()));
+    // Without its end the line is one that may go on, and is not shown yet.
+    let _ = log.and_then(|mut log| log.write_all(format!("{text}\n").as_bytes()));
 }
 
 /// What the kernel's log holds.
@@ -82,7 +83,9 @@ const MAPS: Scene = Scene::new("", |world, kind| {
                 "writable and executable" => rights.starts_with("rwx"),
                 "executable without a file" => rights.contains('x') && name.is_empty(),
                 "executable file of its own" => rights.contains('x') && name.contains(&token),
-                "page 0" => range.trim_start_matches('0').starts_with('-'),
+                "page 0" => {
+                    range.split('-').next().and_then(|low| usize::from_str_radix(low, 16).ok()) < Some(0x8000)
+                }
                 "aio" => name.contains("[aio]"),
                 _ => false,
             }
@@ -105,7 +108,7 @@ pub(crate) const NEW_CODE: Scene =
 pub(crate) const OWN_FILE_MAPPED: Scene =
     maps("executable file of its own", "a file that the attacker wrote is mapped executable");
 /// See its sentence.
-pub(crate) const NULL_PAGE: Scene = maps("page 0", "the attacker has memory at address 0");
+pub(crate) const NULL_PAGE: Scene = maps("page 0", "the attacker has memory in the first eight pages");
 /// See its sentence.
 pub(crate) const AIO: Scene = maps("aio", "the attacker has a ring of the kernel's asynchronous I/O");
 

@@ -19,7 +19,8 @@ pub(crate) fn paste(manifest: &mut Value, field: &str, line: &str) {
         }
         place.as_array_mut().expect("it is one").push(line.into());
     } else {
-        *place = line.parse::<bool>().map(Value::Bool).unwrap_or_else(|_| line.into());
+        // As YAML reads it: `true` and `8` are no texts.
+        *place = serde_json::from_str(line).unwrap_or_else(|_| line.into());
     }
 }
 
@@ -28,11 +29,12 @@ fn line_is_added_to_a_list_and_set_elsewhere() {
     use serde_json::json;
     let mut manifest = json!({ "limits": { "memory": "1MiB", "tasks": 2 }, "system": ["stats"] });
     paste(&mut manifest, "limits.memory", "2MiB");
+    paste(&mut manifest, "limits.tasks", "4");
     paste(&mut manifest, "system", "apps-status");
     paste(&mut manifest, "network.connect", "tcp:10.0.2.2:9000");
     paste(&mut manifest, "memory.writable-executable", "true");
     let expected = json!({
-        "limits": { "memory": "2MiB", "tasks": 2 },
+        "limits": { "memory": "2MiB", "tasks": 4 },
         "system": ["stats", "apps-status"],
         "network": { "connect": ["tcp:10.0.2.2:9000"] },
         "memory": { "writable-executable": true },

@@ -7,17 +7,17 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::panic::catch_unwind;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nacre_tests::image::{ARMV7, Board, Image, build, build_in};
-use nacre_tests::nacre::{judge, root};
+use nacre_tests::nacre::root;
 use nacre_tests::vm::Vm;
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::manifest::paste;
-use super::table::{FIELDS, Line, apps};
+use super::table::{FIELDS, Line, app, apps};
 
 /// What the apps of one boot said.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ fn boot_both(board: Board) -> Boots {
     let listen = 8_080;
     let program = program(board);
     let mut manifests = apps(open, listen);
-    let denied = boot(&image(board, &program, &manifests), listen);
+    let denied = boot(&image(board, &program, &manifests, ""), listen);
     for (app, manifest) in &mut manifests {
         let mut seen = BTreeMap::<_, usize>::new();
         for field in FIELDS.iter().filter(|field| field.app == *app) {
@@ -89,7 +89,7 @@ fn boot_both(board: Board) -> Boots {
             paste(manifest, "apps", "org.nacre.asks");
         }
     }
-    let allowed = boot(&image(board, &program, &manifests), listen);
+    let allowed = boot(&image(board, &program, &manifests, ""), listen);
     Boots { denied, allowed }
 }
 
@@ -109,14 +109,40 @@ fn boot(image: &Image, listen: u16) -> Said {
             waiting.remove(&found[1]);
         }
     }
-    let events = vm.device(image, &["events", "--json"]);
-    let events = events.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let events = events(&vm, image);
     let line = Regex::new(r"\] (\w+): attempt ([\w-]+): (.*)$").expect("valid");
     let ends = vm.transcript.iter().filter_map(|text| {
         let found = line.captures(text)?;
         Some(((found[1].to_owned(), found[2].to_owned()), found[3].to_owned()))
     });
     Said { ends: ends.collect(), events, transcript: std::mem::take(&mut vm.transcript) }
+}
+
+fn events(vm: &Vm, image: &Image) -> Vec<Value> {
+    let events = vm.device(image, &["events", "--json"]);
+    events.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+/// An app that waits on a port without the manifest's line, and somebody outside who knocks there: the packet filter's event.
+/// Landlock, which would not let it wait there, is off.
+pub(crate) fn knocked_on(board: Board, port: u16) -> Value {
+    let manifest =
+        app("open", &[&format!("listen-tcp={port}")], json!({ "network": { "listen": ["udp:9"] } }));
+    let image = image(board, &program(board), &[manifest], "testing: { layers-off: [landlock] }\n");
+    let mut vm = Vm::start_with_ports(&image, &[port], &[]);
+    vm.wait_for(r"\] open: listens on tcp \d+");
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        // QEMU takes every connection, whether or not it leads anywhere.
+        let stream = TcpStream::connect(vm.address(port)).expect("QEMU listens");
+        thread::sleep(Duration::from_secs(1));
+        drop(stream);
+        let mut told = events(&vm, &image).into_iter();
+        if let Some(event) = told.find(|event| event["layer"] == "packet-filter") {
+            return event;
+        }
+        assert!(Instant::now() < until, "nobody is told: {:?}", vm.transcript);
+    }
 }
 
 /// Somebody from outside, who says a word and waits for it to come back.
@@ -153,11 +179,11 @@ fn echo() -> u16 {
     port
 }
 
-fn image(board: Board, program: &[u8], manifests: &[(&'static str, Value)]) -> Image {
+fn image(board: Board, program: &[u8], manifests: &[(&'static str, Value)], testing: &str) -> Image {
     let folder = TempDir::new_in(root().join("target/vm")).expect("target is writable");
     let names: Vec<_> = manifests.iter().map(|(name, _)| *name).collect();
     let recipe = format!(
-        "image: fields\nversion: 0.1.0\nrollback-index: 1\nprofile: development\nboard: {}\napps: [{}]\n",
+        "image: fields\nversion: 0.1.0\nrollback-index: 1\nprofile: development\nboard: {}\napps: [{}]\n{testing}",
         board.name,
         names.join(", ")
     );
@@ -172,12 +198,6 @@ fn image(board: Board, program: &[u8], manifests: &[(&'static str, Value)]) -> I
     build_in(folder, "fields.yaml", board)
 }
 
-/// The program for a board, out of its package.
 fn program(board: Board) -> Vec<u8> {
-    let image = build("tests/images/fields.yaml", board);
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    judge("tar", &["-xf", &image.file("org.nacre.fieldprobe.app"), "-C", &path("")]);
-    judge("fsck.erofs", &[&format!("--extract={}", path("tree")), &path("app.img")]);
-    fs::read(path("tree/app/bin/fieldprobe")).expect("the program is in the package")
+    build("tests/images/fields.yaml", board).program("org.nacre.fieldprobe", "fieldprobe")
 }

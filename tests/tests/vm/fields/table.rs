@@ -89,6 +89,7 @@ pub(crate) const FIELDS: &[Field] = &[
     told("system_apps_status", ("asks", "apps-status"), End::Begins("denied: "), ("app-manager", "system")),
     told("apps", ("asks", "call"), End::Begins("denied: "), ("app-manager", "apps")),
     told("events", ("asks", "events"), End::Begins("denied: "), ("app-manager", "events")),
+    told("health", ("asks", "beat"), End::Begins("denied: "), ("app-manager", "health.heartbeat")),
     told("devices_gpio", ("devices", "gpio"), End::Begins("denied: "), ("app-manager", "devices.gpio")),
     told("devices_uart", ("devices", "uart"), End::Begins("denied: "), ("app-manager", "devices.uart")),
     told(
@@ -121,22 +122,6 @@ pub(crate) const FIELDS: &[Field] = &[
 /// An app, and its manifest without the fields in question.
 pub(crate) fn apps(open: u16, listen: u16) -> Vec<(&'static str, Value)> {
     let host = format!("10.0.2.2:{open}");
-    let app = |name: &'static str, run: &[&str], more: Value| {
-        let run = [&["/app/bin/fieldprobe"][..], run].concat();
-        let mut manifest = json!({
-            "app": format!("org.nacre.{name}"),
-            "version": "0.1.0",
-            "build": "none",
-            "run": run,
-            "files": { "/app/bin/fieldprobe": "fieldprobe" },
-            "restart": { "policy": "never" },
-            "limits": { "memory": "1MiB", "tasks": 2, "cpu": "50%", "open-files": 16, "tmp": "16KiB" },
-        });
-        for (key, value) in more.as_object().expect("a map") {
-            manifest[key] = value.clone();
-        }
-        (name, manifest)
-    };
     let (tcp, udp) = (format!("connect-tcp={host}"), format!("connect-udp={host}"));
     let (listens, elsewhere) = (format!("listen-tcp={listen}"), format!("tcp:192.0.2.1:{open}"));
     let limits = |memory: &str, cpu: &str| json!({ "memory": memory, "tasks": 2, "cpu": cpu, "open-files": 16, "tmp": "16KiB" });
@@ -150,11 +135,29 @@ pub(crate) fn apps(open: u16, listen: u16) -> Vec<(&'static str, Value)> {
             json!({ "storage": { "data": "32KiB" }, "limits": limits("2MiB", "50%") }),
         ),
         app("data", &["data=32"], json!({})),
-        app("asks", &["stats", "apps-status", "events", "call=org.nacre.peer"], json!({})),
+        app("asks", &["stats", "apps-status", "events", "beat=2", "call=org.nacre.peer"], json!({})),
         app("peer", &["answer=40"], json!({})),
         app("devices", &["gpio=LED1", "uart=console2"], json!({})),
         app("network", &[&tcp, &listens], json!({ "network": { "connect": [format!("udp:{host}")] } })),
         app("machine", &[&tcp, &udp], json!({ "network": { "connect": [elsewhere] } })),
         app("code", &["code"], json!({})),
     ]
+}
+
+/// An app with the least, and these fields beside it.
+pub(crate) fn app(name: &'static str, run: &[&str], more: Value) -> (&'static str, Value) {
+    let run = [&["/app/bin/fieldprobe"][..], run].concat();
+    let mut manifest = json!({
+        "app": format!("org.nacre.{name}"),
+        "version": "0.1.0",
+        "build": "none",
+        "run": run,
+        "files": { "/app/bin/fieldprobe": "fieldprobe" },
+        "restart": { "policy": "never" },
+        "limits": { "memory": "1MiB", "tasks": 2, "cpu": "50%", "open-files": 16, "tmp": "16KiB" },
+    });
+    for (key, value) in more.as_object().expect("a map") {
+        manifest[key] = value.clone();
+    }
+    (name, manifest)
 }
