@@ -198,7 +198,7 @@ fn with_verity(content: &[u8]) -> Vec<u8> {
     bytes.resize(content.len().next_multiple_of(VERITY_ALIGNMENT), 0);
     bytes.extend(tree);
     bytes.extend(descriptor);
-    let length = (DESCRIPTOR_BYTES as u32).to_le_bytes();
+    let length = u32::try_from(DESCRIPTOR_BYTES).unwrap_or(u32::MAX).to_le_bytes();
     bytes.resize((bytes.len() + length.len()).next_multiple_of(PACKAGE_BLOCK.bytes()) - length.len(), 0);
     bytes.extend(length);
     bytes

@@ -35,6 +35,10 @@ use power::Ending;
 use signals::{Signals, Wake};
 use supervisor::{Action, Event, Supervisor};
 
+#[cfg(all(target_arch = "arm", target_env = "musl"))]
+#[global_allocator]
+static HEAP: nacre_sys::allocator::Allocator = nacre_sys::allocator::Allocator::new();
+
 /// The app manager, on the verified root filesystem.
 const APP_MANAGER: &CStr = c"/sbin/appmgr";
 

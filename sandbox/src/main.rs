@@ -11,6 +11,10 @@ use std::process::ExitCode;
 use nacre_sandbox::{LaunchSpec, MAX_REPORT_BYTES, MAX_SPEC_BYTES, NETWORK_FD, Plan, REPORT_FD, SPEC_FD};
 use nacre_sys::inherited;
 
+#[cfg(all(target_arch = "arm", target_env = "musl"))]
+#[global_allocator]
+static HEAP: nacre_sys::allocator::Allocator = nacre_sys::allocator::Allocator::new();
+
 fn main() -> ExitCode {
     let Ok(report) = inherited::take(REPORT_FD) else {
         // Nobody listens: it was not started by appmgr.

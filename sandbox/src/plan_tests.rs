@@ -161,7 +161,7 @@ mod switched {
     fn one_layer_off_takes_only_its_steps_away() {
         let full = plan(&[]).to_string();
         let cases: &[(&str, &[&str])] = &[
-            ("seccomp", &["load filter"]),
+            ("seccomp", &["load filter", "hand the filter's listener over"]),
             ("landlock", &["restrict with landlock"]),
             ("uid", &["become uid"]),
             ("user-namespace", &["enter user namespace", "allow no further"]),

@@ -24,11 +24,8 @@ const PER_MILLISECOND: i64 = 500;
 /// The shortest pause: after each, a few calls are answered together.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// An answer that took so long was held up.
-const HELD_UP: Duration = Duration::from_millis(20);
-
-/// For so long after it the app's memory is not read.
-const UNREAD: Duration = Duration::from_secs(1);
+/// So much of it is free: a page of the app manager's own program may have to be read.
+const FREE: Duration = Duration::from_millis(10);
 
 /// The budget of one app.
 #[derive(Debug, Clone, Copy)]
@@ -36,29 +33,20 @@ pub struct NotificationBudget {
     /// In thousandths; below zero it is a debt.
     left: i64,
     at: Uptime,
-    unread_until: Uptime,
 }
 
 impl NotificationBudget {
     /// A full one.
     pub fn new(now: Uptime) -> Self {
-        Self { left: BURST * 1_000, at: now, unread_until: now }
+        Self { left: BURST * 1_000, at: now }
     }
 
     /// Pays for an answer, that took so long.
     pub fn spend(&mut self, cost: u32, took: Duration, now: Uptime) {
         self.refill(now);
-        let millis = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+        let millis = i64::try_from(took.saturating_sub(FREE).as_millis()).unwrap_or(i64::MAX);
         let cost = i64::from(cost).saturating_add(millis.saturating_mul(EACH_MILLISECOND));
         self.left = self.left.saturating_sub(cost.saturating_mul(1_000));
-        if took >= HELD_UP {
-            self.unread_until = now.after(UNREAD);
-        }
-    }
-
-    /// Whether the app's memory is read for the words.
-    pub fn may_read(&self, now: Uptime) -> bool {
-        now >= self.unread_until
     }
 
     /// Until when the next answer waits, if it must.
@@ -115,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn app_that_holds_answers_up_gets_a_tenth_of_the_time_and_its_memory_is_left_alone() {
+    fn app_that_holds_answers_up_gets_a_tenth_of_the_time() {
         const TOOK: Duration = Duration::from_millis(100);
         let mut now = Uptime::default();
         let mut budget = NotificationBudget::new(now);
@@ -127,8 +115,6 @@ mod tests {
                     now = now.after(TOOK);
                     held_up += 100;
                     budget.spend(DENIED, TOOK, now);
-                    assert!(!budget.may_read(now) && !budget.may_read(now.after(Duration::from_millis(999))));
-                    assert!(budget.may_read(now.after(UNREAD)));
                 }
             }
         }

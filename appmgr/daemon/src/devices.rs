@@ -86,6 +86,11 @@ pub(crate) fn open_uart(uart: &Uart, baud: u32, parity: Parity) -> Result<OwnedF
 
 fn set_up(port: impl AsFd + Copy, rate: BaudRate, parity: Parity) -> Result<(), Errno> {
     tty::set_exclusive(port)?;
+    match tty::drop_unsent_on_close(port) {
+        // No serial port, and nothing that waits when it is closed.
+        Err(Errno::ENOTTY) => {}
+        other => other?,
+    }
     let mut settings = tcgetattr(port)?;
     cfmakeraw(&mut settings);
     settings.control_flags |= ControlFlags::CREAD | ControlFlags::CLOCAL;

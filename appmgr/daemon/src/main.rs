@@ -49,6 +49,10 @@ use log::Log;
 use nacre_diag::CauseChain;
 use paths::Paths;
 
+#[cfg(all(target_arch = "arm", target_env = "musl"))]
+#[global_allocator]
+static HEAP: nacre_sys::allocator::Allocator = nacre_sys::allocator::Allocator::new();
+
 fn main() -> ExitCode {
     match work() {
         Ok(()) => ExitCode::SUCCESS,

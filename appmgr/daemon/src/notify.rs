@@ -78,14 +78,14 @@ impl Daemon {
         let Some(slot) = self.slots.get(app.0) else { return };
         let (Some(installed), Some(process)) = (&slot.installed, &slot.process) else { return };
         let Some(listener) = process.listener() else { return };
-        let memory = slot.notifications.may_read(now).then(|| Memory::of(call.thread));
+        let memory = Memory::of(call.thread);
         let watched = installed.watched
             && Arch::of_audit_value(call.arch).is_some_and(|arch| is_watched(arch, call.number));
         let (told, answer, cost) = if watched {
-            let refusal = memory.and_then(|memory| watched_call::judge(&installed.access, call, &memory));
+            let refusal = watched_call::judge(&installed.access, call, &memory);
             (refusal.map(|refusal| (Layer::Landlock, refusal)), Answer::Continue, WATCHED)
         } else {
-            let (refusal, errno) = denied(call, memory.as_ref());
+            let (refusal, errno) = denied(call, &memory);
             (Some((Layer::Seccomp, refusal)), Answer::Error(errno), DENIED)
         };
         // Asked before the answer: with it the thread goes on, and its number may become another's.
@@ -105,14 +105,14 @@ impl Daemon {
 }
 
 /// A denied call in words, and the error that it gets.
-fn denied(call: &Notification, memory: Option<&Memory>) -> (Refusal, i32) {
+fn denied(call: &Notification, memory: &Memory) -> (Refusal, i32) {
     let Some(arch) = Arch::of_audit_value(call.arch) else {
         // The filter kills these; nobody else could have sent one.
         let remedy = Remedy::never("it is made for another architecture");
         return (Refusal { tried: format!("system call {}", call.number), remedy }, UNKNOWN);
     };
     let attempt = Attempt { arch, number: call.number, arguments: call.arguments };
-    let explanation = explain(&attempt, &mut |address| memory?.text(address));
+    let explanation = explain(&attempt, &mut |address| memory.text(address));
     let remedy = match explanation.why {
         Why::Lacks(grant) => {
             let (field, line) = line_of(grant);

@@ -41,7 +41,7 @@ pub fn table(results: &Results, marks: Marks) -> String {
             results.configurations.iter().any(|c| matches!(c, Configuration::Without(l) if l == layer))
         })
         .collect();
-    let width = results.rows.iter().map(|row| row.attack.name.len()).max().unwrap_or(0).max(6);
+    let width = results.rows.iter().map(|row| row.attack.name.len()).max().unwrap_or(0).max(6) + 2;
     let columns: String = layers.iter().map(|(_, short)| format!(" {short}")).collect();
     let _ = writeln!(out, "{:width$}  all{}  none", "ATTACK", columns.to_uppercase());
     let mut family = "";

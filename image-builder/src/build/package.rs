@@ -107,16 +107,18 @@ impl Package {
     pub fn on_data(&self, scratch: &Path) -> Result<Vec<(String, Entry)>, Failure> {
         let folder = format!("packages/{}", self.component);
         let mut entries = vec![(folder.clone(), Entry::Folder(0o755))];
-        let file = |path| Entry::File(0o644, path);
-        // Else the device would hash it at its first start, and write the tree.
-        let verified = |path| Entry::Verified(0o644, path);
-        let members: [(_, _, fn(PathBuf) -> Entry); 2] =
-            [(package::MANIFEST_MEMBER, &self.signed, file), (package::IMAGE_MEMBER, &self.image, verified)];
-        for (name, content, entry) in members {
+        for (name, content) in
+            [(package::MANIFEST_MEMBER, &self.signed), (package::IMAGE_MEMBER, &self.image)]
+        {
             let path = scratch.join(format!("{}.{name}", self.component));
             fs::write(&path, content)
                 .or_fail(Exit::Internal, || format!("can't write `{}`", path.display()))?;
-            entries.push((format!("{folder}/{name}"), entry(path)));
+            let entry = match name {
+                // Else the device would hash it at its first start, and write the tree.
+                package::IMAGE_MEMBER => Entry::Verified(0o644, path),
+                _ => Entry::File(0o644, path),
+            };
+            entries.push((format!("{folder}/{name}"), entry));
         }
         Ok(entries)
     }

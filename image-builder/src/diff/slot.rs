@@ -126,7 +126,7 @@ fn image_infos(out: &mut Collector, a: &tree::Tree, b: &tree::Tree) {
     };
     if let (Some(a), Some(b)) = (read(a), read(b)) {
         out.lists("time server", &a.time_servers, &b.time_servers);
-        out.lists("sandbox layer off", &a.layers_off, &b.layers_off);
+        out.lists("sandbox layer off", &a.all_layers_off(), &b.all_layers_off());
         out.value("control kernel", &a.control_kernel, &b.control_kernel);
     }
 }

@@ -268,7 +268,7 @@ impl SlotReport {
                 self.network = Some(files.iter().any(|file| file.path == device_programs::NETD_PATH));
                 self.files = files;
                 if let Some(info) = info {
-                    self.layers_off = info.layers_off;
+                    self.layers_off = info.all_layers_off();
                     self.control_kernel = info.control_kernel;
                     self.time_servers = info.time_servers;
                 }

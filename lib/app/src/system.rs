@@ -201,6 +201,7 @@ impl System {
     }
 
     /// A serial port, by the board's name for it: raw, 8 bits, no flow control. Manifest: `devices: { uart: [console2] }`.
+    /// What is not sent yet when the file is closed is lost: tcdrain(3) waits until all is.
     ///
     /// ```no_run
     /// use std::io::{Read, Write};

@@ -115,8 +115,10 @@ pub fn parse(text: &str, file: &str) -> Result<Board, Report> {
     let cmdline = fields.need(r, "cmdline", "cmdline: console=ttyAMA0").and_then(|node| cmdline(r, node));
     let disk = fields.need(r, "disk", "disk: { size: 16MiB, slot: 4MiB }").and_then(|node| disk(r, node));
     let memory = fields.need(r, "memory", "memory: { default: 24MiB }").and_then(|node| memory(r, node));
-    let (devices, uart_devices) =
-        fields.get("devices").map(|node| board_devices::read(r, node)).unwrap_or_default();
+    let (devices, uart_devices) = fields
+        .get("devices")
+        .map(|node| board_devices::read(r, node, &consoles(cmdline.as_deref())))
+        .unwrap_or_default();
     let qemu = fields.need(r, "qemu", "qemu: { program: qemu-system-arm, … }").and_then(|node| qemu(r, node));
     let memory_place = reading.place_or_file(fields.get("memory"));
     let disk_place = reading.place_or_file(fields.get("disk"));
@@ -136,6 +138,13 @@ pub fn parse(text: &str, file: &str) -> Result<Board, Report> {
         })
     })();
     reading.finish(board)
+}
+
+/// The terminals that belong to the OS: each `console=` of the command line, without its settings.
+fn consoles(cmdline: Option<&str>) -> Vec<&str> {
+    let words = cmdline.unwrap_or_default().split_whitespace();
+    let named = words.filter_map(|word| word.strip_prefix("console="));
+    named.map(|console| console.split(',').next().unwrap_or(console)).collect()
 }
 
 /// Reads and validates a board.

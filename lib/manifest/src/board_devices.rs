@@ -18,8 +18,8 @@ const MAX_LINE: u16 = 511;
 /// The `-device` that brings a serial port into QEMU's machine, by the port's name.
 pub(crate) type QemuUarts = BTreeMap<String, String>;
 
-/// Reads `devices`.
-pub(crate) fn read(reading: &mut Reading<'_>, node: &Node) -> (BoardDevices, QemuUarts) {
+/// Reads `devices`. `consoles` are the terminals of the OS.
+pub(crate) fn read(reading: &mut Reading<'_>, node: &Node, consoles: &[&str]) -> (BoardDevices, QemuUarts) {
     let fields = reading.fields(node, &["gpio", "uart", "simulated-gpio"]);
     let mut devices = BoardDevices::default();
     let mut uarts = QemuUarts::new();
@@ -46,6 +46,11 @@ pub(crate) fn read(reading: &mut Reading<'_>, node: &Node) -> (BoardDevices, Qem
             if let Some(other) = devices.uart.iter().find(|uart| uart.tty == tty) {
                 let message = format!("`{}`: `{tty}` is `{}` already", value.label, other.name);
                 reading.bad(value, message, "a port with two names would belong to two apps");
+                continue;
+            }
+            if consoles.contains(&tty.as_str()) {
+                let message = format!("`{}`: `{tty}` is the console of the OS", value.label);
+                reading.bad(value, message, "an app would read and write in its name: use another port");
                 continue;
             }
             uarts.extend(qemu.map(|device| (name.clone(), device)));

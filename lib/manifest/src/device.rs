@@ -307,6 +307,15 @@ impl ImageInfo {
         let own = self.layers_off_of.iter().filter(|of| of.app == *app).flat_map(|of| &of.layers);
         self.layers_off.iter().chain(own).cloned().collect()
     }
+
+    /// All layers that are off, those of one app with its name: `seccomp`, `seccomp of org.nacre.probe`.
+    pub fn all_layers_off(&self) -> Vec<String> {
+        let of_one = |of: &AppLayers| {
+            let texts = of.layers.iter().map(|layer| format!("{layer} of {}", of.app));
+            texts.collect::<Vec<_>>()
+        };
+        self.layers_off.iter().cloned().chain(self.layers_off_of.iter().flat_map(of_one)).collect()
+    }
 }
 
 /// Sandbox layers that are off for one app.

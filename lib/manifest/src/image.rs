@@ -248,6 +248,9 @@ fn time_servers(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Vec<String> {
     servers
 }
 
+/// The one layer that is not around a single app.
+const PACKET_FILTER: &str = "packet-filter";
+
 /// What only images for tests may have.
 #[derive(Default)]
 struct Testing {
@@ -296,7 +299,14 @@ fn layers_off_of(reading: &mut Reading<'_>, node: &Node) -> Vec<AppLayers> {
     let mut apps: Vec<AppLayers> = Vec::new();
     for (key, item) in reading.entries(node, "apps: { org.nacre.probe: [seccomp] }") {
         match key.parse::<ComponentId>() {
-            Ok(app) => apps.push(AppLayers { app, layers: layers_off(reading, item) }),
+            Ok(app) => {
+                let layers = layers_off(reading, item);
+                if layers.iter().any(|layer| layer == PACKET_FILTER) {
+                    let message = format!("`testing.apps.{app}`: `{PACKET_FILTER}` is one for all apps");
+                    reading.bad(item, message, "write it under `testing.layers-off`");
+                }
+                apps.push(AppLayers { app, layers });
+            }
             Err(error) => reading.bad_key(item, key, format!("`testing.apps`: {error}"), String::new()),
         }
     }

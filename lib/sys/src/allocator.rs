@@ -8,6 +8,7 @@
 //! What it buys: until the first app's line, QEMU translates 33,400 blocks of code behind the start of init and not
 //! 47,000, as the kernel's own code is another one for it with the unit on and off.
 //!
+//! Each program names it as its heap in its `main.rs`; apps, which may have threads, keep their C library's.
 //! It finds no mistakes (use after free, writing past the end): programs without `unsafe` make none.
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -178,51 +179,74 @@ unsafe impl GlobalAlloc for Allocator {
 mod tests {
     use super::*;
 
-    /// Allocates, grows, shrinks and frees at random; each piece is full of its own byte.
+    /// A piece in use, full of one byte.
+    struct Piece {
+        at: *mut u8,
+        layout: Layout,
+        fill: u8,
+    }
+
+    impl Piece {
+        fn new(heap: &Allocator, layout: Layout, fill: u8) -> Self {
+            // SAFETY: no layout here has size 0.
+            Self { at: unsafe { heap.alloc(layout) }, layout, fill }.filled()
+        }
+
+        fn filled(self) -> Self {
+            assert!(!self.at.is_null() && self.at.addr().is_multiple_of(self.layout.align()));
+            // SAFETY: it has as many bytes as its layout says.
+            unsafe { self.at.write_bytes(self.fill, self.layout.size()) };
+            self
+        }
+
+        fn check(&self, bytes: usize) {
+            // SAFETY: at least so many bytes of it are filled, and nobody changes them meanwhile.
+            let content = unsafe { std::slice::from_raw_parts(self.at, bytes) };
+            assert!(content.iter().all(|byte| *byte == self.fill), "{bytes} bytes of {}", self.fill);
+        }
+
+        fn free(self, heap: &Allocator) {
+            self.check(self.layout.size());
+            // SAFETY: it came from this heap with this layout, and is given up.
+            unsafe { heap.dealloc(self.at, self.layout) };
+        }
+
+        fn resize(self, heap: &Allocator, bytes: usize, fill: u8) -> Self {
+            // SAFETY: it came from this heap with this layout, is given up, and the new size is not 0.
+            let at = unsafe { heap.realloc(self.at, self.layout, bytes) };
+            let layout = Layout::from_size_align(bytes, self.layout.align()).unwrap();
+            Self { at, layout, fill: self.fill }.check(self.layout.size().min(bytes));
+            Self { at, layout, fill }.filled()
+        }
+    }
+
+    /// Allocates, grows, shrinks and frees at random.
     #[test]
     fn pieces_keep_their_content_until_they_are_freed() {
         let heap = Allocator::new();
-        let mut pieces: Vec<(*mut u8, Layout, u8)> = Vec::new();
+        let mut pieces: Vec<Piece> = Vec::new();
         let mut state = 1u32;
-        let mut random = move |below: u32| {
+        let mut random = move |below: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) % below
-        };
-        let check = |piece: *mut u8, bytes: usize, fill: u8| {
-            let content = unsafe { std::slice::from_raw_parts(piece, bytes) };
-            assert!(content.iter().all(|byte| *byte == fill), "{bytes} bytes of {fill}");
+            usize::try_from(state >> 8).unwrap() % below
         };
         for round in 0..20_000u32 {
             let most = if random(50) == 0 { 40_000 } else { 600 };
-            let bytes = random(most) as usize + 1;
+            let bytes = random(most) + 1;
             let fill = round.to_le_bytes()[0];
-            let filled = |piece: *mut u8, layout: Layout| {
-                assert!(!piece.is_null() && piece.addr().is_multiple_of(layout.align()));
-                unsafe { piece.write_bytes(fill, layout.size()) };
-                (piece, layout, fill)
-            };
             match random(3) {
-                0 if !pieces.is_empty() => {
-                    let (piece, layout, fill) = pieces.swap_remove(random(pieces.len() as u32) as usize);
-                    check(piece, layout.size(), fill);
-                    unsafe { heap.dealloc(piece, layout) };
-                }
+                0 if !pieces.is_empty() => pieces.swap_remove(random(pieces.len())).free(&heap),
                 1 if !pieces.is_empty() => {
-                    let (piece, layout, old) = pieces.swap_remove(random(pieces.len() as u32) as usize);
-                    let piece = unsafe { heap.realloc(piece, layout, bytes) };
-                    check(piece, layout.size().min(bytes), old);
-                    pieces.push(filled(piece, Layout::from_size_align(bytes, layout.align()).unwrap()));
+                    let piece = pieces.swap_remove(random(pieces.len()));
+                    pieces.push(piece.resize(&heap, bytes, fill));
                 }
                 _ => {
                     let layout = Layout::from_size_align(bytes, 1 << random(13)).unwrap();
-                    pieces.push(filled(unsafe { heap.alloc(layout) }, layout));
+                    pieces.push(Piece::new(&heap, layout, fill));
                 }
             }
         }
-        for (piece, layout, fill) in pieces {
-            check(piece, layout.size(), fill);
-            unsafe { heap.dealloc(piece, layout) };
-        }
+        pieces.into_iter().for_each(|piece| piece.free(&heap));
     }
 
     #[test]
@@ -230,22 +254,20 @@ mod tests {
         let heap = Allocator::new();
         for bytes in [24, 5_000, 20_000] {
             let layout = Layout::from_size_align(bytes, 8).unwrap();
-            let used = unsafe { heap.alloc(layout) };
-            unsafe { used.write_bytes(7, bytes) };
-            unsafe { heap.dealloc(used, layout) };
-            let zero = unsafe { heap.alloc_zeroed(layout) };
-            assert!(unsafe { std::slice::from_raw_parts(zero, bytes) }.iter().all(|byte| *byte == 0));
-            unsafe { heap.dealloc(zero, layout) };
+            Piece::new(&heap, layout, 7).free(&heap);
+            // SAFETY: its size is not 0.
+            let at = unsafe { heap.alloc_zeroed(layout) };
+            Piece { at, layout, fill: 0 }.free(&heap);
         }
     }
 
     #[test]
     fn what_no_machine_has_is_refused() {
         let heap = Allocator::new();
-        for layout in [
-            Layout::from_size_align(isize::MAX as usize - PAGE, 1).unwrap(),
-            Layout::from_size_align(PAGE, 2 * PAGE).unwrap(),
-        ] {
+        let huge = usize::try_from(isize::MAX).unwrap();
+        for (bytes, align) in [(huge - PAGE, 1), (PAGE, 2 * PAGE)] {
+            let layout = Layout::from_size_align(bytes, align).unwrap();
+            // SAFETY: its size is not 0.
             assert!(unsafe { heap.alloc(layout) }.is_null());
         }
     }

@@ -182,7 +182,9 @@ mod tests {
             (nix::request_code_readwrite!(0xb4, 0x0f, size_of::<Values>()), 0xc010_b40f),
         ];
         for (ours, kernels) in numbers {
-            assert_eq!(u64::try_from(ours).unwrap() & 0xffff_ffff, u64::from(kernels));
+            #[allow(clippy::useless_conversion)] // An int in musl, an unsigned long in glibc.
+            let ours = u64::try_from(ours).unwrap();
+            assert_eq!(ours & 0xffff_ffff, u64::from(kernels));
         }
         assert_eq!(std::mem::offset_of!(LineRequest, flags), 288);
         assert_eq!(std::mem::offset_of!(LineRequest, lines), 560);

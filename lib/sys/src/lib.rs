@@ -24,8 +24,3 @@ pub mod signals;
 pub mod spawn;
 pub mod tty;
 pub mod verity;
-
-/// The heap of every program that links this crate.
-#[cfg(all(target_arch = "arm", target_env = "musl"))]
-#[global_allocator]
-static HEAP: allocator::Allocator = allocator::Allocator::new();

@@ -188,7 +188,11 @@ mod tests {
 
     fn call(number: u32, arguments: [u64; 6]) -> Errno {
         let [a, b, c, d, e, f] = arguments.map(|argument| {
-            libc::c_ulong::try_from(argument & u64::try_from(libc::c_ulong::MAX).unwrap_or(u64::MAX)).unwrap()
+            #[allow(clippy::useless_conversion)] // A word has 32 bits on ARM.
+            let word = u64::try_from(libc::c_ulong::MAX).unwrap();
+            #[allow(clippy::useless_conversion)]
+            let argument = libc::c_ulong::try_from(argument & word).unwrap();
+            argument
         });
         let number = libc::c_long::from(number.cast_signed());
         // SAFETY: no call has this number, so the kernel looks at no argument.

@@ -30,6 +30,10 @@ use nacre_wire::net::SOCKET_FD;
 use daemon::Daemon;
 use nacre_diag::CauseChain;
 
+#[cfg(all(target_arch = "arm", target_env = "musl"))]
+#[global_allocator]
+static HEAP: nacre_sys::allocator::Allocator = nacre_sys::allocator::Allocator::new();
+
 fn main() -> ExitCode {
     match work() {
         Ok(()) => ExitCode::SUCCESS,

@@ -51,7 +51,36 @@ pub(crate) const FAMILIES: &[Family] = &[
 const ONLY_X86_64: [&str; 3] = ["32-bit-entry", "x32-entry", "io-ports"];
 
 /// Attacks on what the image's own kernel doesn't have: without any layer they win on the control kernel only.
-const ONLY_CONTROL_KERNEL: &[&str] = &[];
+const ONLY_CONTROL_KERNEL: &[&str] = &[
+    "32-bit-entry",
+    "asynchronous-io",
+    "bpf",
+    "core-pattern",
+    "debugfs",
+    "fanotify",
+    "io-ports",
+    "io-uring",
+    "ipv6",
+    "kernel-addresses",
+    "kexec",
+    "key-ring",
+    "loop-device",
+    "module",
+    "open-by-handle",
+    "perf-event",
+    "physical-memory",
+    "proc-self-mem",
+    "process-vm-readv",
+    "process-vm-writev",
+    "raw-frame",
+    "sctp",
+    "shared-memory",
+    "sniffing",
+    "sysrq",
+    "userfaultfd",
+    "usermode-helper",
+    "x32-entry",
+];
 
 /// The attack of a name.
 pub(crate) fn find(name: &str) -> Option<&'static Attack> {

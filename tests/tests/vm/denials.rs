@@ -23,6 +23,12 @@ fn wait_for_steps(vm: &mut Vm, apps: &[&str]) {
     }
 }
 
+/// How often `tick 10` got an answer, each time.
+fn ticks(vm: &Vm) -> Vec<u64> {
+    let count = |line: &String| line.split_once("step tick 10: ")?.1.split(' ').next()?.parse().ok();
+    vm.transcript.iter().filter_map(count).collect()
+}
+
 /// The event of what was tried.
 fn event<'e>(events: &'e [Value], tried: &str) -> &'e Value {
     let found = events.iter().find(|event| event["tried"].as_str().is_some_and(|text| text.contains(tried)));
@@ -134,12 +140,7 @@ fn storm_of_denied_calls_costs_only_its_app(board: Board) {
         .build();
     let mut vm = Vm::start(&image, &[]);
     wait_for_steps(&mut vm, &["storm", "witness"]);
-    let ticks: Vec<u64> = vm
-        .transcript
-        .iter()
-        .filter_map(|line| line.split_once("step tick 10: ")?.1.split(' ').next()?.parse().ok())
-        .collect();
-    let [before, during] = ticks[..] else { panic!("two counts: {ticks:?}") };
+    let [before, during] = ticks(&vm)[..] else { panic!("two counts") };
     println!("answers in 10 s: {before} without a storm, {during} with one");
     assert!(before >= 50 && during * 10 >= before * 8, "{before} answers, {during} during the storm");
     let made: u64 = vm
@@ -159,6 +160,21 @@ fn storm_of_denied_calls_costs_only_its_app(board: Board) {
     assert!(accounted + 64 >= made / 2, "{accounted} of {made} are accounted for");
     // And it is answered still.
     assert!(vm.has_printed(r"step unshare: Operation not permitted"));
+}
+
+fn app_that_keeps_its_memory_locked_costs_only_itself(board: Board) {
+    // Throttled while it holds the lock: who reads its memory then waits for its next turn.
+    const LIMITS: &str = "limits: { memory: 1MiB, tasks: 8, cpu: 2%, open-files: 32 }\n";
+    let image = Steps::new(board)
+        .app("grip", &["wait 12", "grip 10"], LIMITS)
+        .app("witness", &["tick 10", "wait 3", "tick 10"], "system: [stats]\n")
+        .build();
+    let mut vm = Vm::start(&image, &[]);
+    wait_for_steps(&mut vm, &["witness"]);
+    let [before, during] = ticks(&vm)[..] else { panic!("two counts") };
+    println!("answers in 10 s: {before}, and {during} beside an app that keeps its memory locked");
+    assert!(vm.has_printed(r"grip: denied: sethostname"));
+    assert!(before >= 50 && during * 10 >= before * 8, "{before} answers, {during} during the grip");
 }
 
 fn app_that_is_killed_in_a_denied_call_is_reaped_and_starts_again(board: Board) {
@@ -188,5 +204,6 @@ crate::on_each_board! {
     each_layers_denial_is_an_event_with_the_line_that_allows_it,
     production_image_tells_denied_calls_and_not_what_landlock_denies,
     storm_of_denied_calls_costs_only_its_app,
+    app_that_keeps_its_memory_locked_costs_only_itself,
     app_that_is_killed_in_a_denied_call_is_reaped_and_starts_again,
 }

@@ -14,6 +14,7 @@ macro_rules! on_each_board {
 }
 use on_each_board;
 
+mod attacks;
 mod boot;
 mod budgets;
 mod denials;

@@ -13,7 +13,7 @@ const FILES: u64 = 16 + KIB / 4 - 1;
 /// What the filesystem may need of it to find the files again, in KiB.
 const LISTS: u64 = 24;
 
-/// Tasks of all together that the build counts on, on either board with its memory.
+/// Tasks that the build counts on, on either board with its memory (`most_tasks` in lib/manifest/src/app/board_limits.rs).
 const TASKS: u64 = 256;
 
 fn storage_of_an_app_is_there_when_the_others_have_filled_theirs(board: Board) {
@@ -60,7 +60,7 @@ fn storage_of_an_app_is_there_when_the_others_have_filled_theirs(board: Board) {
             let regex = regex::Regex::new(kept).expect("valid");
             let kept = vm.transcript.iter().find_map(|line| regex.captures(line)).expect("it was printed");
             let kept: u64 = kept[1].parse().expect("a number");
-            assert!(kept >= TASKS, "the build lets apps have {TASKS} tasks, and the kernel keeps {kept}");
+            assert!(kept >= TASKS, "the kernel keeps {kept} tasks");
             vm.transcript.clear();
         }
     }

@@ -7,22 +7,19 @@ use crate::arch::Arch;
 use crate::board::Board;
 use crate::unit::show_size;
 
-/// Memory that the kernel has taken before it counts how many tasks there may be: its own image, and the pages that
-/// describe all others. More than it is, so that what passes here is kept.
-const KERNEL_BYTES: u64 = 8 << 20;
-
 /// Tasks of the OS: the kernel's threads, init, appmgr, netd, and the launchers.
 const OS_TASKS: u64 = 64;
 
 /// Tasks that the kernel keeps on a board: their stacks may take an eighth of its free memory, and there are at least
 /// 20 (`set_max_threads` in kernel/fork.c).
 fn most_tasks(board: &Board) -> u64 {
-    // THREAD_SIZE of arch/arm and arch/x86.
-    let stack: u64 = match board.arch {
-        Arch::Armv7 => 8 << 10,
-        Arch::X86_64 => 16 << 10,
+    // THREAD_SIZE of arch/arm and arch/x86; and what the kernel has taken before it counts, its own image and the pages
+    // that describe all others. That is more than it is, so that what passes here is kept.
+    let (stack, taken): (u64, u64) = match board.arch {
+        Arch::Armv7 => (8 << 10, 8 << 20),
+        Arch::X86_64 => (16 << 10, 16 << 20),
     };
-    (board.memory_bytes.saturating_sub(KERNEL_BYTES) / (8 * stack)).max(20)
+    (board.memory_bytes.saturating_sub(taken) / (8 * stack)).max(20)
 }
 
 /// Checks the limits of an image's apps against its board: no app may be promised more memory than there is, nor all

@@ -35,6 +35,7 @@ pub(crate) fn attempt(words: &[&str]) -> Option<Outcome> {
         ["connect", address] => done(TcpStream::connect(address).map(drop)),
         ["bind", address] => done(TcpListener::bind(address).map(drop)),
         ["storm", threads, time] => Some(storm(threads, time)),
+        ["grip", time] => Some(grip(time)),
         _ => None,
     }
 }
@@ -65,4 +66,21 @@ fn storm(threads: &str, time: &str) -> Outcome {
     // What waits in the kernel then is left there.
     thread::sleep(Duration::from_millis(1));
     Ok(format!("{all} denied"))
+}
+
+/// Makes denied calls while other threads map and unmap memory without end, which locks it; says how many.
+fn grip(time: &str) -> Outcome {
+    let until = Instant::now() + seconds(time)?;
+    let hands: Vec<_> = (0..3)
+        .map(|_| {
+            thread::spawn(move || {
+                while Instant::now() < until {
+                    drop(memmap2::MmapMut::map_anon(64 << 10));
+                }
+            })
+        })
+        .collect();
+    let said = storm("2", time);
+    hands.into_iter().for_each(|hand| drop(hand.join()));
+    said
 }

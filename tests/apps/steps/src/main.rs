@@ -17,7 +17,7 @@
 //! | `read FILE`, `write FILE TEXT` | as they say | the first line, `done` |
 //! | `tick SECONDS` | asks the OS ten times a second | how often it got an answer |
 //! | `unshare`, `hostname NAME`, `packets`, `code`, `folder PATH`, `remove PATH`, `execute PATH`, `connect ADDRESS`, `bind ADDRESS` | tries what may be denied | `done` |
-//! | `storm THREADS SECONDS` | tries what is denied as often as it can | how often |
+//! | `storm THREADS SECONDS`, `grip SECONDS` | tries what is denied as often as it can, the second while it keeps its memory locked | how often |
 //! | `wait SECONDS`, `hang` | does nothing, for ever | `done` |
 #![forbid(unsafe_code)]
 
@@ -34,6 +34,7 @@ use std::time::{Duration, Instant};
 
 use nacre_app::{Edge, Event, Line, LineMode, Parity, System};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::tcdrain;
 
 type Outcome = Result<String, Box<dyn Error>>;
 
@@ -81,7 +82,12 @@ impl Hands {
                 let port = self.system()?.uart(name, baud.parse()?, parity_of(parity)?)?;
                 self.ports.insert(name.to_owned(), port);
             }
-            ["send", name, text] => writeln!(self.port(name)?, "{text}")?,
+            ["send", name, text] => {
+                let port = self.port(name)?;
+                writeln!(port, "{text}")?;
+                // What is not sent yet when the port is given back is lost.
+                tcdrain(&*port)?;
+            }
             ["hear", name, wait] => {
                 let wait = seconds(wait)?;
                 return hear(self.port(name)?, wait);

@@ -60,7 +60,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
         name: "program-without-a-file",
         goal: "Executes a program that lies in memory only",
-        scene: OWN_FILE_RUNS,
+        scene: OWN_FILE_RUNS.restore(|_, _| drop(fs::write("/proc/sys/vm/memfd_noexec", "2"))),
         run: memory_program,
     },
     Attack {
@@ -248,7 +248,10 @@ fn own_program(order: &Order) -> Outcome {
 
 fn memory_program(order: &Order) -> Outcome {
     let name = text(&order.token);
-    let file = call(SYS_memfd_create, &[name.as_ptr() as usize, 0])?;
+    const EXECUTABLE: usize = 0x10;
+    let _ = fs::write("/proc/sys/vm/memfd_noexec", "0");
+    let file = call(SYS_memfd_create, &[name.as_ptr() as usize, EXECUTABLE])
+        .or_else(|_| call(SYS_memfd_create, &[name.as_ptr() as usize, 0]))?;
     let bytes = own_bytes()?;
     let mut rest = bytes.as_slice();
     while !rest.is_empty() {

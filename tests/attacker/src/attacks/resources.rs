@@ -21,12 +21,10 @@ pub(crate) const ATTACKS: &[Attack] = &[
         goal: "Makes so many processes that nobody can make another",
         scene: SERVICE,
         run: |_| {
-            loop_for(3000, || {
+            // Each of them goes on with it.
+            loop_for(5000, || {
                 // SAFETY: one thread.
-                match unsafe { fork() }? {
-                    ForkResult::Child => crate::attack::stay(),
-                    ForkResult::Parent { .. } => Ok(()),
-                }
+                unsafe { fork() }.map(drop)
             })
         },
     },
@@ -100,7 +98,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         scene: SERVICE,
         run: |_| {
             lift_limits();
-            loop_for(3000, pass)
+            loop_for(6000, pass)
         },
     },
     Attack {
@@ -201,7 +199,7 @@ fn spin(_: &Order) -> Outcome {
 fn descriptors(_: &Order) -> Outcome {
     lift_limits();
     // Whoever is root may go beyond the kernel's own limit, and nobody else.
-    loop_for(3000, || {
+    loop_for(6000, || {
         for _ in 0..64 {
             File::open("/dev/null").map(std::mem::forget).map_err(|error| errno(&error))?;
         }

@@ -28,6 +28,8 @@ pub(crate) const DISK_READ: Scene = KNOWS
     .plant(|world, _| {
         world.plant_os_secret();
         nix::unistd::sync();
+        // What was read of the disk before may be kept beside the files.
+        let _ = fs::write("/proc/sys/vm/drop_caches", "1");
     })
     .restore(|_, _| drop(fs::remove_file(OS_SECRET)));
 
