@@ -25,17 +25,17 @@ const EXAMPLES: &str = "Examples:
   nacre attack out/demo-qemu-armv7 --only ptrace-read --json
   nacre attack out/demo-qemu-armv7 --html attacks.html
 
-Builds the image's twin: the same board and kernel, with a hostile app, its victim
-and a witness in place of the apps. The attacker runs every attack of the
+Builds the image's twin: the same board and kernel, with a hostile app, its
+victim and a witness in place of the apps. The attacker runs every attack of the
 catalogue; an attack has won when the witness, or this machine, sees its goal
 reached, whatever the attacker says. All attacks are run with every layer of the
 sandbox, without each single layer, and without any on a kernel that has what
 ours leaves out: an attack that doesn't win there proves nothing.
 
-The twin's virtual machine is thrown away with all that was done to it; nothing is
-done to the image, nor to this machine.
+The twin's virtual machine is thrown away with all that was done to it; nothing
+is done to the image, nor to this machine.
 
-With --own-kernel the control kernel, which takes minutes to build, is not needed.
+The control kernel takes minutes to build; with --own-kernel it is not needed.
 
 The whole matrix takes about ten minutes for each board; --quick is with every
 layer and without any.
@@ -59,16 +59,16 @@ pub struct Args {
     /// Only this attack; more than once for more.
     #[arg(long, value_name = "ATTACK")]
     only: Vec<String>,
-    /// Only this single layer off, beside all and none; more than once for more.
+    /// Of the single layers only this one off; repeatable.
     #[arg(long, value_name = "LAYER", conflicts_with = "quick")]
     without: Vec<String>,
     /// Leave out the runs with single layers off.
     #[arg(long)]
     quick: bool,
-    /// Use no other kernel than the image's: what can't be proven on it is left out.
+    /// Only what can be proven on the image's own kernel.
     #[arg(long)]
     own_kernel: bool,
-    /// Virtual machines at a time; without it, one for each two processors.
+    /// Virtual machines at a time; default: one for two CPUs.
     #[arg(long, value_name = "NUMBER")]
     jobs: Option<NonZeroUsize>,
     /// Print JSON instead of the table.

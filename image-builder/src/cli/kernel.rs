@@ -53,7 +53,7 @@ struct Target {
     /// The board: a name, or a file.
     #[arg(long, value_name = "BOARD", default_value = "qemu-armv7")]
     board: String,
-    /// The control kernel of the board's machine, which is open to attacks; for tests only.
+    /// The board's control kernel, open to attacks: for tests.
     #[arg(long)]
     control: bool,
 }

@@ -68,7 +68,7 @@ pub struct Args {
     /// Begin with the disk as built; stored data is lost.
     #[arg(long)]
     fresh: bool,
-    /// Lead a port of this machine to the device's, as 8080:80.
+    /// Lead a port of this machine to the device, as 8080:80.
     #[arg(long, value_name = "PORTS")]
     forward: Vec<Forward>,
     /// Run without network, whatever the image wants.
@@ -77,7 +77,7 @@ pub struct Args {
     /// Lead a serial port of the device to a socket or a file.
     #[arg(long, value_name = "NAME=PATH")]
     uart: Vec<UartPlug>,
-    /// Root public key (PEM); without it, any of the key store.
+    /// Root public key (PEM); default: any of the key store.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
 }

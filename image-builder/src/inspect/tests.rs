@@ -346,7 +346,7 @@ fn inspect_of_a_verified_image_shows_files_sizes_and_what_apps_may_do() {
     let text = text::report(&report);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     for needle in [
-        "WARNING        sandbox layers are off: seccomp\n",
+        "WARNING        sandbox layers are off: seccomp, landlock of org.nacre.probe\n",
         "0755  0:0    5000    /sbin/init\n",
         "  may use up to 4 MiB of memory\n",
         "  may connect to api.example.com, TCP port 443\n",

@@ -7,8 +7,9 @@ use nacre_tests::nacre::{nacre, run};
 
 use crate::project::Project;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 27] = [
     "",
+    "attack",
     "build",
     "run",
     "image",
@@ -29,9 +30,11 @@ const COMMANDS: [&str; 24] = [
     "key show",
     "policy",
     "policy show",
+    "kernel build",
     "kernel check",
     "kernel explain",
     "kernel pin",
+    "kernel source",
 ];
 
 fn expect_narrow(text: &str, of: &str) {
