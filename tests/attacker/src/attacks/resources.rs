@@ -176,17 +176,22 @@ fn fill(descriptor: usize) -> Outcome {
 
 fn spin(_: &Order) -> Outcome {
     const FIFO: usize = 1;
-    // Real-time processes leave 5 % to others, unless this is switched off.
-    let _ = fs::write("/proc/sys/kernel/sched_rt_runtime_us", "-1");
-    let _ = call(libc::SYS_sched_setscheduler, &[0, FIFO, at(&50i32)]);
+    let until = Instant::now() + Duration::from_secs(4);
     let _ = call(libc::SYS_setpriority, &[0, 0, -20i32 as usize]);
+    let mut first = true;
     for _ in 0..12 {
         // SAFETY: one thread.
         if let Ok(ForkResult::Child) = unsafe { fork() } {
+            first = false;
             break;
         }
     }
-    let until = Instant::now() + Duration::from_secs(3);
+    if first {
+        // A real-time process leaves 5 % to the others whatever is set here (sched(7), and the deadline server of
+        // 6.12): the twelve take these.
+        let _ = fs::write("/proc/sys/kernel/sched_rt_runtime_us", "-1");
+        let _ = call(libc::SYS_sched_setscheduler, &[0, FIFO, at(&50i32)]);
+    }
     let mut count = 0u64;
     while Instant::now() < until {
         for _ in 0..10_000 {
