@@ -176,6 +176,12 @@ fn fill(descriptor: usize) -> Outcome {
 
 fn spin(_: &Order) -> Outcome {
     const FIFO: usize = 1;
+    // Between groups priorities don't count, weights do.
+    let weigh = |app: &str, weight: &str| {
+        let _ = fs::write(format!("/sys/fs/cgroup/apps/org.nacre.{app}/cpu.weight"), weight);
+    };
+    weigh("attacker", "10000");
+    weigh("victim", "1");
     let until = Instant::now() + Duration::from_secs(4);
     let _ = call(libc::SYS_setpriority, &[0, 0, -20i32 as usize]);
     let mut first = true;
@@ -197,6 +203,10 @@ fn spin(_: &Order) -> Outcome {
         for _ in 0..10_000 {
             count = std::hint::black_box(count + 1);
         }
+    }
+    if first {
+        weigh("attacker", "100");
+        weigh("victim", "100");
     }
     Err(Errno::UnknownErrno)
 }
