@@ -58,7 +58,7 @@ enum Action {
         #[arg(long)]
         app: Option<String>,
     },
-    /// Show what the sandbox refused to apps, which layer did, and what would allow it.
+    /// Show what was refused to apps, and what would allow it.
     Events {
         /// Go on with each new one until Ctrl-C.
         #[arg(long, short)]

@@ -52,13 +52,21 @@ fn no_single_layer_that_is_off_lets_an_attack_win(board: Board) {
     }
 }
 
-crate::on_each_board! {
-    attacks_are_stopped_by_all_layers_and_win_without_any,
-}
-
-/// Each takes a quarter of an hour and the control kernel.
+/// The matrix takes a quarter of an hour a board and the control kernel; the rest a few minutes.
 mod whole_matrix {
     use nacre_tests::image::{ARMV7, X86_64};
+
+    #[test]
+    #[ignore = "takes long: cargo xtask test --full"]
+    fn quick_qemu_armv7() {
+        super::attacks_are_stopped_by_all_layers_and_win_without_any(ARMV7);
+    }
+
+    #[test]
+    #[ignore = "takes long: cargo xtask test --full"]
+    fn quick_qemu_x86_64() {
+        super::attacks_are_stopped_by_all_layers_and_win_without_any(X86_64);
+    }
 
     #[test]
     #[ignore = "takes long: cargo xtask test --full"]
