@@ -190,7 +190,7 @@ mod tests {
         let [a, b, c, d, e, f] = arguments.map(|argument| {
             #[allow(clippy::useless_conversion)] // A word has 32 bits on ARM.
             let word = u64::try_from(libc::c_ulong::MAX).unwrap();
-            #[allow(clippy::useless_conversion)]
+            #[allow(clippy::useless_conversion)] // The same.
             let argument = libc::c_ulong::try_from(argument & word).unwrap();
             argument
         });
