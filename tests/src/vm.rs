@@ -13,8 +13,9 @@ use regex::Regex;
 use crate::image::Image;
 use crate::nacre::{judge, nacre};
 
-/// How long a line may take. The emulated machine is slow, and what it runs on is shared and noisy.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a line may take. The emulated machine is slow, and what it runs on is shared and noisy: only what hangs
+/// takes so long.
+const PATIENCE: Duration = Duration::from_secs(480);
 
 /// A virtual machine; ended when this is dropped.
 #[derive(Debug)]

@@ -26,11 +26,16 @@ pub(crate) fn test(extent: Extent) -> Result<(), Failure> {
     // Last, and not quiet: each boots a machine and takes a while.
     say("tests of the whole, in the virtual machine");
     let mut whole = cargo();
-    whole.args(["test", "--package", "nacre-tests"]);
+    whole.args(["test", "--package", "nacre-tests"]).env("RUST_TEST_THREADS", machines().to_string());
     if extent == Extent::Full {
         whole.env("NACRE_TEST_FULL", "1").args(["--", "--include-ignored"]);
     }
     run(&mut whole)
+}
+
+/// Tests of the whole at a time. A virtual machine waits for most of its life: for a backoff, a timeout, a heartbeat.
+fn machines() -> usize {
+    3 * std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Format, lints and crate directions.

