@@ -41,7 +41,7 @@ fn answers_around(vm: &Vm, line: &str) -> (u64, u64) {
 }
 
 /// The steps of a witness: it asks the OS ten times a second, in windows of two seconds, for longer than any test takes.
-const TICKS: [&str; 60] = ["tick 2"; 60];
+const TICKS: [&str; 30] = ["tick 2"; 30];
 
 /// Waits for a line, and for the witness's next windows.
 fn wait_for_windows_after(vm: &mut Vm, line: &str) {
@@ -192,7 +192,7 @@ fn storm_of_denied_calls_costs_only_its_app(board: Board) {
 
 fn app_that_keeps_its_memory_locked_costs_only_itself(board: Board) {
     // Throttled while it holds the lock: who reads its memory then waits for its next turn.
-    const LIMITS: &str = "limits: { memory: 1MiB, tasks: 8, cpu: 2%, open-files: 32 }\n";
+    const LIMITS: &str = "limits: { memory: 1MiB, tasks: 8, cpu: 5%, open-files: 32 }\n";
     let image = Steps::new(board)
         .app("grip", &["wait 7", "grip 3600"], LIMITS)
         .app("witness", &TICKS, "system: [stats]\n")

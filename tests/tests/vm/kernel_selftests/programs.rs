@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use nacre_tests::image::{ARMV7, Board};
 use nacre_tests::nacre::{judge, root, run, text};
@@ -31,6 +32,9 @@ fn architecture(board: Board) -> (&'static str, &'static str) {
 
 /// The folder with the compiled programs, and nothing else.
 pub(crate) fn programs(board: Board) -> PathBuf {
+    // Tests of one board run side by side, and want the same programs.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let ours = root().join("tests/kernel-selftests");
     let place = root().join("target/kernel-selftests").join(board.name);
     let output = run(&["kernel", "source", "--board", board.name]);
