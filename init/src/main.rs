@@ -15,6 +15,7 @@
     )
 )]
 
+mod cgroups;
 mod clock;
 mod console;
 mod data_partition;
@@ -26,6 +27,7 @@ mod sysctl;
 
 use std::ffi::CStr;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
 use nacre_sys::spawn::{PidNamespace, SpawnError, SpawnRequest, spawn};
@@ -60,6 +62,8 @@ fn main() {
 enum StartError {
     #[error("mount the kernel's filesystems")]
     Mounts(#[from] mounts::MountError),
+    #[error("prepare the groups of processes")]
+    Cgroups(#[from] cgroups::CgroupError),
     #[error("receive signals")]
     Signals(#[from] signals::SignalsError),
 }
@@ -67,6 +71,7 @@ enum StartError {
 /// Everything before the app manager, in the order in which each step needs the one before it.
 fn start() -> Result<Signals, StartError> {
     mounts::kernel_filesystems()?;
+    cgroups::prepare(Path::new(cgroups::ROOT))?;
     power::forbid_ctrl_alt_del();
     sysctl::apply();
     if let Err(error) = nix::unistd::sethostname("nacre") {
@@ -74,10 +79,6 @@ fn start() -> Result<Signals, StartError> {
     }
     if let Err(error) = clock::raise_to_floor() {
         log(&format!("set the clock: {error}"));
-    }
-    // The OS's own loopback; an app has another one, in its own namespace.
-    if let Err(error) = nacre_sys::loopback::bring_up() {
-        log(&nacre_diag::CauseChain(&error).to_string());
     }
     // Without data there are no apps; the app manager still starts, to say so and to be asked.
     match data_partition::mount() {
@@ -106,8 +107,18 @@ fn supervise(signals: &Signals) -> Ending {
     }
 }
 
+/// Why the app manager was not started.
+#[derive(Debug, thiserror::Error)]
+enum StartAppManagerError {
+    #[error(transparent)]
+    Cgroup(#[from] cgroups::CgroupError),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
 /// It gets the console and no environment; its end is seen by [`signals::reap`].
-fn start_app_manager() -> Result<u32, SpawnError> {
+fn start_app_manager() -> Result<u32, StartAppManagerError> {
+    let group = cgroups::open(Path::new(cgroups::ROOT))?;
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let spawned = spawn(&SpawnRequest {
         program: APP_MANAGER,
@@ -115,7 +126,7 @@ fn start_app_manager() -> Result<u32, SpawnError> {
         env: &[],
         fds: &[stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
         pid_namespace: PidNamespace::Inherited,
-        cgroup: None,
+        cgroup: Some(group.as_fd()),
     })?;
     Ok(spawned.pid.as_raw().unsigned_abs())
 }

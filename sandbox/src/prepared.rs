@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::os::fd::OwnedFd;
 
-use nacre_sys::securebits;
+use nacre_sys::{credentials, securebits};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Uid, setgroups, sethostname, setresgid, setresuid, write};
+use nix::unistd::{Gid, Uid, sethostname, write};
 
 use crate::error::LaunchError;
 use crate::plan::Plan;
@@ -65,7 +65,9 @@ fn prepare(step: &Step, proc: &OwnedFd, network: Option<&OwnedFd>) -> Result<(),
         Step::OomScore(score) => write_proc(proc, "self/oom_score_adj", &score.to_string())?,
         Step::SecureBits => securebits::lock()?,
         Step::DropBounding => capabilities::drop_bounding()?,
-        Step::Identity(id) => become_user(*id)?,
+        // Of this thread only: the launcher has no other, which the kernel demands for the user namespace that follows
+        // (unshare(2), EINVAL).
+        Step::Identity(id) => credentials::become_user(Uid::from_raw(*id), Gid::from_raw(*id))?,
         Step::UserNamespace { inside, outside } => user_namespace::enter(proc, *inside, *outside)?,
         Step::NoUserNamespaces => user_namespace::allow_none_inside(proc)?,
         // Done before all others; it has a place in the list so that plans show it.
@@ -86,12 +88,4 @@ fn flags_of(namespaces: &[Namespace]) -> CloneFlags {
             Namespace::Cgroup => CloneFlags::CLONE_NEWCGROUP,
         })
         .collect()
-}
-
-/// Groups first: the right to change them goes with the uid.
-fn become_user(id: u32) -> nix::Result<()> {
-    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
-    setgroups(&[])?;
-    setresgid(gid, gid, gid)?;
-    setresuid(uid, uid, uid)
 }

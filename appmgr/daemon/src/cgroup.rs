@@ -29,13 +29,10 @@ pub(crate) struct CgroupError {
     source: io::Error,
 }
 
-/// Makes the tree ready: controllers for the apps, and a leaf for the app manager itself. Gives the folder
-/// that the apps' groups go into.
+/// Makes the group of all apps, and hands the controllers on to theirs. Those of the root are init's work, and this
+/// process was started in a group of its own. Gives the folder that the apps' groups go into.
 pub(crate) fn prepare(root: &Path) -> Result<PathBuf, CgroupError> {
-    let (system, apps) = (root.join("system"), root.join("apps"));
-    create(&system)?;
-    write(&system.join("cgroup.procs"), &std::process::id().to_string())?;
-    write(&root.join("cgroup.subtree_control"), CONTROLLERS)?;
+    let apps = root.join("apps");
     create(&apps)?;
     write(&apps.join("cgroup.subtree_control"), CONTROLLERS)?;
     Ok(apps)

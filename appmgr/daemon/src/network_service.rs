@@ -12,6 +12,7 @@ use nacre_appmgr_core::log_intake::Budget;
 use nacre_appmgr_core::log_line::printable;
 use nacre_appmgr_core::network::{Action, Event, Network};
 use nacre_appmgr_core::wall_clock::{Verdict, WallClock};
+use nacre_sys::loopback;
 use nacre_wire::message;
 use nacre_wire::net::Order;
 use nix::errno::Errno;
@@ -208,8 +209,15 @@ impl Daemon {
         self.log.line(now, &network.source, &printable(text.as_bytes()));
     }
 
-    /// Begins to care for the network of these apps.
+    /// Begins to care for the network of these apps. Without any, the OS has no use for one either, and its own
+    /// loopback stays down; an app has another one, in its own namespace.
     pub(crate) fn begin_network(&mut self, apps: Vec<AppIndex>) {
+        // An app of a test that switches its namespaces off sees the OS's.
+        if (!apps.is_empty() || cfg!(feature = "layer-switches"))
+            && let Err(error) = loopback::bring_up()
+        {
+            self.log.own(&CauseChain(&error).to_string());
+        }
         self.network.state = Network::new(apps, clock::now());
     }
 }

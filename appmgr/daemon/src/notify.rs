@@ -74,7 +74,16 @@ impl Daemon {
         self.act(app, Action::KillGroup);
     }
 
+    /// Whether the launcher is still at work, and a call that waits is its own: it executes the app's program.
+    fn launches(&mut self, app: AppIndex) -> bool {
+        // What it said last may be there unread: by the time that the app makes a call, the launcher has handed over.
+        self.read_report(app);
+        let process = self.slots.get(app.0).and_then(|slot| slot.process.as_ref());
+        process.is_some_and(|process| process.report().is_some())
+    }
+
     fn answer_call(&mut self, app: AppIndex, call: &Notification, now: Uptime) {
+        let launcher = self.launches(app);
         let Some(slot) = self.slots.get(app.0) else { return };
         let (Some(installed), Some(process)) = (&slot.installed, &slot.process) else { return };
         let Some(listener) = process.listener() else { return };
@@ -82,7 +91,7 @@ impl Daemon {
         let watched = installed.watched
             && Arch::of_audit_value(call.arch).is_some_and(|arch| is_watched(arch, call.number));
         let (told, answer, cost) = if watched {
-            let refusal = watched_call::judge(&installed.access, call, &memory);
+            let refusal = if launcher { None } else { watched_call::judge(&installed.access, call, &memory) };
             (refusal.map(|refusal| (Layer::Landlock, refusal)), Answer::Continue, WATCHED)
         } else {
             let (refusal, errno) = denied(call, &memory);

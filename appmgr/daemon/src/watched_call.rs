@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
 
 use nacre_appmgr_core::access::{Access, Deed, PortDeed, absolute};
 use nacre_appmgr_core::denials::Refusal;
 use nacre_seccomp_policy::Arch;
 use nacre_seccomp_policy::explain;
+use nacre_sys::file::status;
 use nacre_sys::pidfd;
 use nacre_sys::seccomp_notify::Notification;
 use nix::sys::socket::{SockType, getsockopt, sockopt};
@@ -51,11 +53,9 @@ pub(crate) fn judge(access: &Access, call: &Notification, memory: &Memory) -> Op
             let (deed, places) = places(name)?;
             places.iter().find_map(|place| {
                 let path = path(call, memory, *place)?;
+                let refusal = access.judge_path(&path, deed)?;
                 // A program that is not there is looked for in many folders.
-                if deed == Deed::Execute && !exists(call.thread, &path) {
-                    return None;
-                }
-                access.judge_path(&path, deed)
+                (deed != Deed::Execute || exists(call.thread, &path)).then_some(refusal)
             })
         }
     }
@@ -83,7 +83,7 @@ fn path(call: &Notification, memory: &Memory, (folder, itself): Place) -> Option
 
 /// Whether the app has a file of that name. Only looked at, never opened.
 fn exists(thread: u32, path: &str) -> bool {
-    fs::symlink_metadata(format!("/proc/{thread}/root{path}")).is_ok()
+    status(Path::new(&format!("/proc/{thread}/root{path}"))).is_ok()
 }
 
 fn judge_socket(access: &Access, call: &Notification, memory: &Memory, deed: PortDeed) -> Option<Refusal> {

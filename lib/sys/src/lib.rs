@@ -7,6 +7,7 @@
 pub mod allocator;
 pub mod capabilities;
 pub mod close_range;
+pub mod credentials;
 pub mod event_loop;
 pub mod fd_passing;
 pub mod file;
