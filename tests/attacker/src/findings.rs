@@ -45,7 +45,10 @@ const FINDINGS: &[Finding] = &[
         &["message-queue", "raw-frame"],
         &[
             ("sandbox/policy/src/compile_tests/grants.rs", "socket_of_the_network_is_for_apps_that_have_one"),
-            ("sandbox/policy/src/compile_tests/grants.rs", "device_commands_are_for_apps_that_have_the_device"),
+            (
+                "sandbox/policy/src/compile_tests/grants.rs",
+                "device_commands_are_for_apps_that_have_the_device",
+            ),
         ],
     ),
     (
