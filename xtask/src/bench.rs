@@ -18,7 +18,7 @@ const PEERS: [Package; 3] = [
 const BUSYBOX: &str = "busybox-static:armhf";
 
 /// Measures, prints the table and writes it to docs/SPECIFICATION.md; a part alone is only printed, but for
-/// `memory`, which has a table of its own.
+/// `memory` and `launch`, which have tables of their own.
 pub(crate) fn bench(part: Option<&str>) -> Result<(), Failure> {
     setup::set_up_with(&PEERS)?;
     let busybox = busybox()?;

@@ -69,6 +69,8 @@ pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<(), MountIma
     // By descriptor: what is mounted is the file that was measured, whatever the path names by now.
     let source = format!("/proc/self/fd/{}", file.as_raw_fd());
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    let options: Option<&str> = None;
+    // Compressed blocks need not stay: what is read is kept unpacked, and the file's own pages have them once more
+    // (kernel: `filesystems/erofs.rst`).
+    let options = Some("cache_strategy=disabled");
     mount(Some(source.as_str()), root, Some("erofs"), flags, options).map_err(MountImageError::Mount)
 }

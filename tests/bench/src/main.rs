@@ -2,11 +2,15 @@
 //!
 //! Usage: `nacre-bench NACRE LAUNCHER BUSYBOX [PART]`. It prints the table and writes it to
 //! docs/SPECIFICATION.md. Nothing in it is known before: what cannot be measured is an error. With a part, only
-//! that is measured, and printed; `memory`, where the memory of the running demo goes, has a table of its own there.
+//! that is measured, and printed; `memory`, where the memory of the running demo goes, and `launch`, where the time of a
+//! launch goes, have tables of their own there.
 #![forbid(unsafe_code)]
 
 mod boot;
 mod calls;
+mod counting;
+mod idle;
+mod launch;
 mod load;
 mod machine;
 mod memory;
@@ -14,12 +18,14 @@ mod panel;
 mod partition;
 mod peer;
 mod programs;
+mod project;
 mod rebuild;
 mod same_job;
 mod samples;
 mod sandbox;
 mod sizes;
 mod table;
+mod tcp;
 mod tree;
 mod vm;
 
@@ -57,7 +63,8 @@ fn main() -> ExitCode {
 }
 
 /// What can be measured alone.
-const PARTS: [&str; 7] = ["sizes", "boot", "panel", "rebuild", "sandbox", "calls", "memory"];
+const PARTS: [&str; 10] =
+    ["sizes", "boot", "panel", "rebuild", "sandbox", "calls", "memory", "idle", "tcp", "launch"];
 
 fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>) -> Result<()> {
     if let Some(part) = part
@@ -90,6 +97,12 @@ fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>)
         print!("{text}");
         return table::write(&document(), "memory", &text);
     }
+    if part.is_some_and(|part| part == "launch") {
+        say("where the time of a launch goes");
+        let text = launch::text(&programs, &checkout, &work)?;
+        print!("{text}");
+        return table::write(&document(), "launch", &text);
+    }
     let mut rows = Vec::new();
     if wanted("sizes") {
         rows.append(&mut sizes::rows(&demo)?);
@@ -108,6 +121,14 @@ fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>)
         rows.append(&mut rebuild::rows(&programs, &checkout, &demo)?);
     }
     rows.append(&mut sandboxes);
+    if wanted("idle") {
+        say("memory of an idle app");
+        rows.append(&mut idle::rows(&programs, &checkout, &work)?);
+    }
+    if wanted("tcp") {
+        say("TCP through the packet filter");
+        rows.append(&mut tcp::rows(&programs, &checkout, &work)?);
+    }
     machine.look_again()?;
 
     let text = table::text(&rows, &machine.to_string());

@@ -76,7 +76,7 @@ pub(crate) fn rows(programs: &Programs, checkout: &Path, demo: &Path, work: &Pat
     }
     let rates = |what: &str, ours: &Shown| -> Result<Row> {
         let [ours, peer] = [ours, &theirs].map(|shown| Samples::new(shown.per_answer.clone()));
-        Ok(Row::of_rates(what, &ours?, &peer?))
+        Ok(Row::of_rates(what, "a second", &ours?, &peer?))
     };
     let times = |what: &str, ours: &[Duration], peer: &[Duration]| -> Result<Row> {
         Ok(Row::of_times(what, &Samples::new(ours.to_vec())?, &Samples::new(peer.to_vec())?))

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::Result;
 
 /// Where each one is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Programs {
     /// `nacre` of this checkout.
     pub(crate) nacre: PathBuf,
@@ -24,6 +24,8 @@ pub(crate) struct Programs {
     pub(crate) tar: PathBuf,
     /// A C compiler for the board.
     pub(crate) cross_cc: PathBuf,
+    /// Where `nacre run` looks for programs before anywhere else.
+    pub(crate) first_in_path: Option<PathBuf>,
 }
 
 impl Programs {
@@ -41,6 +43,7 @@ impl Programs {
             fsck_erofs: find("fsck.erofs", "erofs-utils")?,
             tar: find("tar", "tar")?,
             cross_cc: find("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf")?,
+            first_in_path: None,
         })
     }
 }
@@ -50,7 +53,8 @@ fn ours(path: &Path) -> Result<PathBuf> {
     found.map_err(|error| format!("{}: {error}\nhint: `cargo xtask bench` makes it", path.display()).into())
 }
 
-fn find(name: &str, package: &str) -> Result<PathBuf> {
+/// A program of this machine; an error names the package that has it.
+pub(crate) fn find(name: &str, package: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Folders of system programs, which the PATH of a user often lacks.
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));

@@ -43,16 +43,16 @@ impl Row {
 
     /// Medians of how many there were in a second, from the time that each one took. More is better, so the ratio
     /// is one of numbers, not of times.
-    pub(crate) fn of_rates(what: &str, ours: &Samples, peer: &Samples) -> Self {
+    pub(crate) fn of_rates(what: &str, unit: &str, ours: &Samples, peer: &Samples) -> Self {
         let rate = |time: Duration| 1.0 / time.as_secs_f64();
         let ratio = rate(ours.median()) / rate(peer.median());
         let spread = |times: &Samples| {
             let [most, least] = times.ends().map(rate);
             format!("{least:.0}..{most:.0}")
         };
-        let spread = format!("{}; {} a second", spread(ours), spread(peer));
+        let spread = format!("{}; {} {unit}", spread(ours), spread(peer));
         let count = ours.count().to_string();
-        let [ours, peer] = [ours, peer].map(|times| format!("{:.0} a second", rate(times.median())));
+        let [ours, peer] = [ours, peer].map(|times| format!("{:.0} {unit}", rate(times.median())));
         Self([what.to_owned(), ours, peer, format!("{ratio:.2}"), count, spread])
     }
 
@@ -144,7 +144,7 @@ mod tests {
         let rows = [
             Row::of_bytes("slot", 1_826_816, 4_068_360),
             Row::of_times("start", &samples(&[3, 1, 2]), &samples(&[4])),
-            Row::of_rates("rate", &samples(&[4, 5, 10]), &samples(&[2, 4, 4])),
+            Row::of_rates("rate", "a second", &samples(&[4, 5, 10]), &samples(&[2, 4, 4])),
             Row::of_kib("memory", &[9, 1024, 3], &[18, 18, 18]),
         ];
         let text = text(&rows, "on a machine");

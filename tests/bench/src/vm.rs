@@ -30,6 +30,11 @@ impl Vm {
     pub(crate) fn start(programs: &Programs, image: &Path, options: &[&str]) -> Result<Self> {
         let mut nacre = command(&programs.nacre, &["run", "--fresh"]);
         nacre.args(options).arg(image);
+        if let Some(first) = &programs.first_in_path {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders = std::iter::once(first.clone()).chain(std::env::split_paths(&path));
+            nacre.env("PATH", std::env::join_paths(folders)?);
+        }
         Self::of(nacre)
     }
 

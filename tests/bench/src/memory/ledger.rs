@@ -17,6 +17,12 @@ const SMALL: usize = 24;
 const TREE: [u8; 4] = 0xd00d_feed_u32.to_be_bytes();
 const TREE_BYTES: usize = 4;
 
+/// Names of two groups.
+const FREE: &str = "free";
+const FILES: &str = "content of files, by mount: given back when needed, but for what is in use";
+/// Name of a line.
+const IMAGES: &str = "the apps' images (erofs)";
+
 /// One line: what, how many KiB, and how that is known.
 #[derive(Debug)]
 struct Line {
@@ -58,7 +64,7 @@ impl Ledger {
             own(pages, processes),
             files(pages),
             Group {
-                name: "free",
+                name: FREE,
                 lines: vec![line("", sum(pages, |used| *used == Use::Free), "page type, or no reference")],
             },
         ];
@@ -74,6 +80,26 @@ impl Ledger {
     /// What the kernel's page allocator has, as MemTotal of /proc/meminfo counts.
     pub(super) fn managed_kib(&self) -> u64 {
         (self.all - self.reserved) as u64
+    }
+
+    /// All that is not free.
+    pub(super) fn used_kib(&self) -> usize {
+        self.all - self.group(FREE)
+    }
+
+    /// Content of files.
+    pub(super) fn files_kib(&self) -> usize {
+        self.group(FILES)
+    }
+
+    /// Content of files in the apps' mounted images.
+    pub(super) fn images_kib(&self) -> usize {
+        let files = self.groups.iter().filter(|group| group.name == FILES).flat_map(|group| &group.lines);
+        files.filter(|line| line.what == IMAGES).map(|line| line.kib).sum()
+    }
+
+    fn group(&self, name: &str) -> usize {
+        self.groups.iter().filter(|group| group.name == name).map(Group::kib).sum()
     }
 }
 
@@ -218,7 +244,7 @@ fn files(pages: &Pages) -> Group {
     let line_of = |(name, kib): (&str, usize)| {
         let what = match name {
             "squashfs" => "`/`, the root filesystem (squashfs)",
-            "erofs" => "the apps' images (erofs)",
+            "erofs" => IMAGES,
             "ext4" => "`/data` (ext4): packages as they lie there, and data",
             "bdev" => "blocks of `/data` and of the disk",
             "tmpfs" => "`/run` and the apps' `/tmp` (tmpfs)",
@@ -228,7 +254,7 @@ fn files(pages: &Pages) -> Group {
     };
     let mut lines: Vec<Line> = sums.into_iter().map(line_of).collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.kib));
-    Group { name: "content of files, by mount: given back when needed, but for what is in use", lines }
+    Group { name: FILES, lines }
 }
 
 impl Group {

@@ -37,15 +37,44 @@ use vmalloc::Mappings;
 const BOARD: &str = "qemu-armv7";
 const MIB: usize = 24;
 
+/// What is known of a board's kernel.
+#[derive(Debug)]
+pub(crate) struct Kernel(Symbols);
+
+/// Pages of a guest that are not free, in KiB.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Used {
+    pub(crate) all_kib: usize,
+    /// Those of them that hold content of files.
+    pub(crate) files_kib: usize,
+    /// Those of these that belong to the apps' mounted images.
+    pub(crate) images_kib: usize,
+}
+
+impl Kernel {
+    /// Of the kernel that a checkout makes for a board.
+    pub(crate) fn of_board(programs: &Programs, checkout: &Path, board: &str) -> Result<Self> {
+        let mut kernel = command(&programs.nacre, &["kernel", "build", "--board", board]);
+        let kernel = run(kernel.current_dir(checkout))?;
+        let kernel = Path::new(OsStr::from_bytes(kernel.trim_ascii()));
+        Ok(Self(Symbols::load(&kernel.with_file_name("System.map"))?))
+    }
+
+    /// Counts the pages of a running guest with so many MiB.
+    pub(crate) fn used(&self, qemu: u32, mib: usize) -> Result<Used> {
+        let ram = Ram::of(qemu, mib << 20)?;
+        let ledger = explain(&ram, &self.0)?;
+        let (all_kib, files_kib) = (ledger.used_kib(), ledger.files_kib());
+        Ok(Used { all_kib, files_kib, images_kib: ledger.images_kib() })
+    }
+}
+
 /// How long the demo runs first: by then reporter has reported, and everything is in memory that will be.
 const REST: Duration = Duration::from_secs(20);
 
 /// Boots the demo, reads its memory and says where it goes, as a table.
 pub(crate) fn text(programs: &Programs, checkout: &Path, demo: &Path) -> Result<String> {
-    let mut kernel = command(&programs.nacre, &["kernel", "build", "--board", BOARD]);
-    let kernel = run(kernel.current_dir(checkout))?;
-    let kernel = Path::new(OsStr::from_bytes(kernel.trim_ascii()));
-    let symbols = Symbols::load(&kernel.with_file_name("System.map"))?;
+    let Kernel(symbols) = Kernel::of_board(programs, checkout, BOARD)?;
 
     let memory = format!("{MIB}M");
     let mut vm = Vm::start(programs, demo, &["--memory", &memory, "--forward", "0:8080"])?;
