@@ -20,8 +20,9 @@ Commands:
   test [--full]     set up, then every check and test; --full adds what takes long
   setup             install what is missing, nothing else
   bench [PART]      measure beside peers; writes the table of docs/SPECIFICATION.md.
-                    PART alone is printed only: sizes, boot, panel, rebuild, sandbox;
-                    memory writes where the running demo's memory goes, page by page
+                    PART alone is printed only: sizes, boot, panel, rebuild, sandbox,
+                    calls, idle, tcp; memory writes where the running demo's memory
+                    goes, page by page, and launch where the time of a start goes
   check             format, lints and crate directions, without the tests
 
 Examples:

@@ -1,5 +1,7 @@
 //! The README's second command: every check, every test, on a real kernel.
 
+use std::process::Command;
+
 use crate::command::{Failure, cargo, run, say};
 use crate::run::build_image;
 use crate::{directions, setup};
@@ -22,20 +24,22 @@ pub(crate) fn test(extent: Extent) -> Result<(), Failure> {
         licences()?;
     }
     say("tests of the crates");
-    run(cargo().args(["test", "--quiet", "--workspace", "--exclude", "nacre-tests"]))?;
+    run(waiting(&mut cargo()).args(["test", "--quiet", "--workspace", "--exclude", "nacre-tests"]))?;
     // Last, and not quiet: each boots a machine and takes a while.
     say("tests of the whole, in the virtual machine");
     let mut whole = cargo();
-    whole.args(["test", "--package", "nacre-tests"]).env("RUST_TEST_THREADS", machines().to_string());
+    waiting(&mut whole).args(["test", "--package", "nacre-tests"]);
     if extent == Extent::Full {
         whole.env("NACRE_TEST_FULL", "1").args(["--", "--include-ignored"]);
     }
     run(&mut whole)
 }
 
-/// Tests of the whole at a time. A virtual machine waits for most of its life: for a backoff, a timeout, a heartbeat.
-fn machines() -> usize {
-    3 * std::thread::available_parallelism().map_or(1, usize::from)
+/// More tests at a time than there are processors: a virtual machine, and a network of namespaces, wait for most of
+/// their lives, for a backoff, a timeout or a heartbeat.
+fn waiting(tests: &mut Command) -> &mut Command {
+    let threads = 3 * std::thread::available_parallelism().map_or(1, usize::from);
+    tests.env("RUST_TEST_THREADS", threads.to_string())
 }
 
 /// Format, lints and crate directions.

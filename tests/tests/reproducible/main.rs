@@ -51,7 +51,9 @@ fn image_for_qemu_armv7_built_twice_with_a_warm_cache_is_the_same() {
     image_built_twice_with_a_warm_cache_is_the_same(ARMV7);
 }
 
+/// The other board's programs come from the same sources by the same steps; compiling them twice takes a minute more.
 #[test]
+#[ignore = "the other board's says the same: `cargo xtask test --full` runs it"]
 fn image_for_qemu_x86_64_built_twice_with_a_warm_cache_is_the_same() {
     image_built_twice_with_a_warm_cache_is_the_same(X86_64);
 }
