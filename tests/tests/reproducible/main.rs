@@ -32,6 +32,7 @@ fn assert_same(first: &Path, second: &Path) {
 fn image_built_twice_with_a_warm_cache_is_the_same(board: Board) {
     let folder = site::open_folder();
     let cache = site::shared_cache();
+    let _kept = site::put_aside(&cache);
     let shared = cache.display().to_string();
     let first =
         Site::new(folder.path().join("one"), "nacre", &root(), TIMES[0]).with("NACRE_CACHE", &*shared);

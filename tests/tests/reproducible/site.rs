@@ -5,6 +5,7 @@ use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use nacre_tests::image::Board;
@@ -167,6 +168,40 @@ pub(crate) fn shared_cache() -> PathBuf {
         (Some(own), _) => std::path::absolute(own).expect("a path"),
         (None, Some(caches)) if caches.is_absolute() => caches.join("nacre"),
         _ => home().join(".cache/nacre"),
+    }
+}
+
+/// What `nacre` keeps of built programs, out of sight while both builds are made; back in its place when this is dropped,
+/// or every later build on this machine would compile them once more. One at a time.
+pub(crate) struct Aside {
+    kept: Vec<PathBuf>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// Puts it aside.
+pub(crate) fn put_aside(cache: &Path) -> Aside {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let targets = fs::read_dir(cache.join("device")).into_iter().flatten().flatten();
+    let kept = targets.map(|target| target.path().join("programs"));
+    Aside { kept: kept.filter(|kept| move_over(kept, &aside(kept))).collect(), _alone: alone }
+}
+
+/// Where it is meanwhile.
+fn aside(kept: &Path) -> PathBuf {
+    kept.with_extension("aside")
+}
+
+fn move_over(from: &Path, to: &Path) -> bool {
+    let _not_there = fs::remove_dir_all(to);
+    fs::rename(from, to).is_ok()
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        for kept in &self.kept {
+            move_over(&aside(kept), kept);
+        }
     }
 }
 
