@@ -31,10 +31,12 @@ impl Machine {
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
         let name = model.map_or("processor of unknown name", |(_, name)| name.trim());
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
         let load = Load::now()?;
         Ok(Self {
             processor: format!("{cores} × {name}"),
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            // Behind a dash is who built it.
+            kernel: release.trim().split('-').next().unwrap_or_default().to_owned(),
             before: load.clone(),
             after: load,
         })
