@@ -27,7 +27,7 @@ pub fn hardening_lists(board: &Board, workspace: &Workspace) -> HardeningLists {
     HardeningLists {
         recommended: list("kernel-config/hardening/kspp.list"),
         left_out: list("kernel-config/hardening/left-out.list"),
-        sysctls: list("init/src/sysctl.conf"),
+        sysctls: vec![list("init/src/sysctl.conf"), list("appmgr/daemon/src/network.conf")],
         command_line: board.cmdline.clone(),
     }
 }

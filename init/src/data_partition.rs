@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use nacre_sys::file::{names, read_text};
+use nacre_sys::file::{names_in, open_folder, read_text_in};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount as mount_call};
 
@@ -45,10 +45,12 @@ pub(crate) fn mount() -> Result<String, MountDataError> {
 /// The name of the block device whose `uevent` names the partition.
 fn find(class: &Path) -> Result<String, MountDataError> {
     let mut found: Option<String> = None;
-    for name in names(class).map_err(MountDataError::List)? {
+    let devices = open_folder(class).map_err(MountDataError::List)?;
+    for name in names_in(&devices).map_err(MountDataError::List)? {
         let name = name.to_string_lossy().into_owned();
         // A device that vanishes between the listing and the reading is not ours.
-        let Ok(uevent) = read_text(&class.join(&name).join("uevent"), UEVENT_BYTES) else { continue };
+        let uevent = Path::new(&name).join("uevent");
+        let Ok(uevent) = read_text_in(&devices, &uevent, UEVENT_BYTES) else { continue };
         if !uevent.lines().any(|line| line.strip_prefix("PARTNAME=") == Some(PARTITION)) {
             continue;
         }

@@ -81,7 +81,7 @@ fn shipped_lists_say_of_every_recommended_setting_what_became_of_it() {
     let lists = HardeningLists {
         recommended: here.join("hardening/kspp.list"),
         left_out: here.join("hardening/left-out.list"),
-        sysctls: here.join("../init/src/sysctl.conf"),
+        sysctls: vec![here.join("../init/src/sysctl.conf"), here.join("../appmgr/daemon/src/network.conf")],
         command_line: "console=ttyAMA0 slab_nomerge".to_owned(),
     };
     let check = |fragments: Fragments| {

@@ -4,11 +4,12 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
 use nacre_sandbox::{LaunchSpec, MAX_REPORT_BYTES, MAX_SPEC_BYTES, NETWORK_FD, Plan, REPORT_FD, SPEC_FD};
+use nacre_sys::file::read_open;
 use nacre_sys::inherited;
 
 #[cfg(all(target_arch = "arm", target_env = "musl"))]
@@ -38,10 +39,8 @@ fn read_spec() -> Result<LaunchSpec, Box<dyn Error>> {
     let mut file = File::from(inherited::take(SPEC_FD)?);
     // Who wrote it shares the offset, and left it at the end.
     file.rewind()?;
-    let mut bytes = Vec::new();
     // One byte more than allowed tells a description that is too long.
-    file.take(MAX_SPEC_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(LaunchSpec::decode(&bytes)?)
+    Ok(LaunchSpec::decode(&read_open(&mut file, MAX_SPEC_BYTES as u64 + 1)?)?)
 }
 
 /// The error with its causes, in one line: it may quote what an app's maker wrote.

@@ -62,11 +62,10 @@ fn require_mount_point(mount: &Mount) -> Result<(), Box<dyn Error>> {
     if fits { Ok(()) } else { Err("the place for it in the image is neither a folder nor a file".into()) }
 }
 
-/// Makes `root` the root of the mount namespace and detaches the old one, so that nothing of the OS can
+/// Makes the working directory the root of the mount namespace and detaches the old one, so that nothing of the OS can
 /// be reached by a path. The old root comes to lie on the new one for a moment (pivot_root(2), "Notes"),
 /// which needs no place for it in the image.
-pub(crate) fn pivot(root: &str) -> nix::Result<()> {
-    chdir(root)?;
+pub(crate) fn pivot() -> nix::Result<()> {
     pivot_root(".", ".")?;
     umount2(".", MntFlags::MNT_DETACH)?;
     chdir("/")

@@ -155,8 +155,9 @@ fn prepare_steps(spec: &LaunchSpec, layers: &Layers) -> Vec<Step> {
     }
     if layers.has(Layer::Pivot) {
         steps.push(Step::PrivateMounts);
+        steps.extend([Step::Mount(image(spec)), Step::Enter(spec.root.clone())]);
         steps.extend(mounts(spec).into_iter().map(Step::Mount));
-        steps.push(Step::Pivot(spec.root.clone()));
+        steps.push(Step::Pivot);
     }
     if layers.has(Layer::Namespaces) {
         steps.push(Step::Hostname(spec.app.short().to_owned()));
@@ -179,39 +180,44 @@ fn prepare_steps(spec: &LaunchSpec, layers: &Layers) -> Vec<Step> {
     steps
 }
 
-/// What the app finds in its tree. Its image comes first, the others lie on it.
+/// Its image, on which the others lie.
+fn image(spec: &LaunchSpec) -> Mount {
+    Mount {
+        source: Source::Folder(spec.root.clone()),
+        target: spec.root.clone(),
+        write: Write::Denied,
+        devices: Devices::Denied,
+        execute: Execute::Allowed,
+    }
+}
+
+/// What the app finds in its tree beside its image. Their places are named from its root: the kernel takes a path over
+/// a few bytes at a time.
 fn mounts(spec: &LaunchSpec) -> Vec<Mount> {
-    let below = |path: &str| format!("{}{path}", spec.root);
     let base = Mount {
         source: Source::Proc,
-        target: below("/proc"),
+        target: "proc".to_owned(),
         write: Write::Denied,
         devices: Devices::Denied,
         execute: Execute::Denied,
     };
     let mut mounts = vec![
-        Mount {
-            source: Source::Folder(spec.root.clone()),
-            target: spec.root.clone(),
-            execute: Execute::Allowed,
-            ..base.clone()
-        },
         base.clone(),
         Mount {
             source: Source::Folder(spec.dev.clone()),
-            target: below("/dev"),
+            target: "dev".to_owned(),
             devices: Devices::Allowed,
             ..base.clone()
         },
-        Mount { source: Source::File(spec.socket.clone()), target: below("/run/nacre"), ..base.clone() },
+        Mount { source: Source::File(spec.socket.clone()), target: "run/nacre".to_owned(), ..base.clone() },
     ];
     if spec.tmp_bytes > 0 {
         let source = Source::Tmpfs { bytes: spec.tmp_bytes, uid: spec.uid };
-        mounts.push(Mount { source, target: below("/tmp"), write: Write::Allowed, ..base.clone() });
+        mounts.push(Mount { source, target: "tmp".to_owned(), write: Write::Allowed, ..base.clone() });
     }
     if let Some(data) = &spec.data {
         let source = Source::Folder(data.clone());
-        mounts.push(Mount { source, target: below("/data"), write: Write::Allowed, ..base });
+        mounts.push(Mount { source, target: "data".to_owned(), write: Write::Allowed, ..base });
     }
     mounts
 }

@@ -24,12 +24,13 @@ hold /proc of the OS
 unshare mount net ipc uts cgroup
 make mounts private
 mount /run/apps/org.nacre.recorder/root on /run/apps/org.nacre.recorder/root nosuid,ro,nodev
-mount proc on /run/apps/org.nacre.recorder/root/proc nosuid,ro,nodev,noexec
-mount /run/apps/dev on /run/apps/org.nacre.recorder/root/dev nosuid,ro,noexec
-mount /run/nacre.sock on /run/apps/org.nacre.recorder/root/run/nacre nosuid,ro,nodev,noexec
-mount tmpfs of 65536 bytes for uid 20001 on /run/apps/org.nacre.recorder/root/tmp nosuid,nodev,noexec
-mount /data/apps/org.nacre.recorder on /run/apps/org.nacre.recorder/root/data nosuid,nodev,noexec
-pivot to /run/apps/org.nacre.recorder/root
+enter /run/apps/org.nacre.recorder/root
+mount proc on proc nosuid,ro,nodev,noexec
+mount /run/apps/dev on dev nosuid,ro,noexec
+mount /run/nacre.sock on run/nacre nosuid,ro,nodev,noexec
+mount tmpfs of 65536 bytes for uid 20001 on tmp nosuid,nodev,noexec
+mount /data/apps/org.nacre.recorder on data nosuid,nodev,noexec
+pivot to it
 set host name recorder
 set OOM score 500
 become uid 20001 gid 20001, no groups

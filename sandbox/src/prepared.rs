@@ -7,7 +7,7 @@ use nacre_sys::{credentials, securebits};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Uid, sethostname, write};
+use nix::unistd::{Gid, Uid, chdir, sethostname, write};
 
 use crate::error::LaunchError;
 use crate::plan::Plan;
@@ -60,7 +60,8 @@ fn prepare(step: &Step, proc: &OwnedFd, network: Option<&OwnedFd>) -> Result<(),
         }
         Step::PrivateMounts => mounts::make_private()?,
         Step::Mount(mount) => mounts::mount(mount)?,
-        Step::Pivot(root) => mounts::pivot(root)?,
+        Step::Enter(root) => chdir(root.as_str())?,
+        Step::Pivot => mounts::pivot()?,
         Step::Hostname(name) => sethostname(name)?,
         Step::OomScore(score) => write_proc(proc, "self/oom_score_adj", &score.to_string())?,
         Step::SecureBits => securebits::lock()?,

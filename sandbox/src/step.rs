@@ -15,8 +15,10 @@ pub enum Step {
     PrivateMounts,
     /// Mount something.
     Mount(Mount),
-    /// Make a folder the root and let go of the old one.
-    Pivot(String),
+    /// Go to the folder that becomes the root. What is mounted from here on has its place named from there.
+    Enter(String),
+    /// Make that folder the root and let go of the old one.
+    Pivot,
     /// Name the machine.
     Hostname(String),
     /// How willingly the kernel kills it when memory runs out: -1000 to 1000.
@@ -100,7 +102,7 @@ pub enum Namespace {
     Cgroup,
 }
 
-/// Something to mount, with its place in the OS's tree.
+/// Something to mount, with its place: a path in the OS's tree, or one from the folder that was entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// What.
@@ -211,7 +213,8 @@ impl fmt::Display for Step {
             Self::JoinNetwork => f.write_str("join the app's network namespace"),
             Self::PrivateMounts => f.write_str("make mounts private"),
             Self::Mount(mount) => mount.fmt(f),
-            Self::Pivot(root) => write!(f, "pivot to {root}"),
+            Self::Enter(root) => write!(f, "enter {root}"),
+            Self::Pivot => f.write_str("pivot to it"),
             Self::Hostname(name) => write!(f, "set host name {name}"),
             Self::OomScore(score) => write!(f, "set OOM score {score}"),
             Self::Identity(id) => write!(f, "become uid {id} gid {id}, no groups"),

@@ -1,12 +1,15 @@
 //! What an app may use up: its group in cgroup v2 (kernel: `admin-guide/cgroup-v2.rst`).
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nacre_manifest::device::Limits;
-use nacre_sys::file::read_text;
+use nacre_sys::file::read_text_in;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{mkdir, write};
 
 /// Controllers that apps are held by.
 const CONTROLLERS: &str = "+memory +pids +cpu";
@@ -26,60 +29,54 @@ const CPU_QUOTA_MIN_US: u64 = 1_000;
 pub(crate) struct CgroupError {
     step: &'static str,
     path: PathBuf,
-    source: io::Error,
+    source: Errno,
 }
 
 /// Makes the group of all apps, and hands the controllers on to theirs. Those of the root are init's work, and this
 /// process was started in a group of its own. Gives the folder that the apps' groups go into.
 pub(crate) fn prepare(root: &Path) -> Result<PathBuf, CgroupError> {
-    let apps = root.join("apps");
-    create(&apps)?;
-    write(&apps.join("cgroup.subtree_control"), CONTROLLERS)?;
-    Ok(apps)
+    let (apps, _) = create(root.join("apps"))?;
+    apps.write("cgroup.subtree_control", CONTROLLERS)?;
+    Ok(apps.path)
 }
 
-/// The group of one app.
+/// The group of one app. Its folder is held open: its files are used often, and their paths are long.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     path: PathBuf,
+    folder: OwnedFd,
 }
 
 impl Cgroup {
     /// Makes the group with its limits, and empties it: an earlier app manager may have left processes.
     pub(crate) fn create(path: PathBuf, limits: &Limits) -> Result<Self, CgroupError> {
-        let found = create(&path)?;
-        let group = Self { path };
+        let (group, found) = create(path)?;
         if found == Found::There {
             group.kill()?;
         }
         for (file, value) in settings(limits) {
-            write(&group.path.join(file), &value)?;
+            group.write(file, &value)?;
         }
         // Only there in kernels with swap.
-        match write(&group.path.join("memory.swap.max"), "0") {
-            Err(error) if error.source.kind() != io::ErrorKind::NotFound => Err(error),
+        match group.write("memory.swap.max", "0") {
+            Err(error) if error.source != Errno::ENOENT => Err(error),
             _ => Ok(group),
         }
     }
 
     /// Its folder, for starting a process in it.
-    pub(crate) fn open(&self) -> Result<OwnedFd, CgroupError> {
-        let open = File::open(&self.path);
-        open.map(OwnedFd::from).map_err(|source| CgroupError {
-            step: "open",
-            path: self.path.clone(),
-            source,
-        })
+    pub(crate) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
     }
 
     /// A file of it, for reading.
-    pub(crate) fn open_file(&self, name: &str) -> io::Result<File> {
-        File::open(self.path.join(name))
+    pub(crate) fn open_file(&self, name: &str) -> nix::Result<File> {
+        openat(&self.folder, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)
     }
 
     /// Kills every process in it.
     pub(crate) fn kill(&self) -> Result<(), CgroupError> {
-        write(&self.path.join("cgroup.kill"), "1")
+        self.write("cgroup.kill", "1")
     }
 
     /// Memory charged to it, in KiB.
@@ -95,7 +92,13 @@ impl Cgroup {
 
     /// What a file of it says; nothing if it is not there.
     pub(crate) fn read(&self, file: &str) -> String {
-        read_text(&self.path.join(file), FILE_BYTES).unwrap_or_default()
+        read_text_in(&self.folder, Path::new(file), FILE_BYTES).unwrap_or_default()
+    }
+
+    fn write(&self, file: &str, value: &str) -> Result<(), CgroupError> {
+        let open = openat(&self.folder, file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
+        let written = open.and_then(|opened| write(&opened, value.as_bytes()));
+        written.map(drop).map_err(|source| CgroupError { step: "write", path: self.path.join(file), source })
     }
 }
 
@@ -125,25 +128,22 @@ enum Found {
     There,
 }
 
-fn create(path: &Path) -> Result<Found, CgroupError> {
-    match fs::create_dir(path) {
-        Ok(()) => Ok(Found::New),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Found::There),
-        Err(source) => Err(CgroupError { step: "create", path: path.into(), source }),
-    }
-}
-
-fn write(path: &Path, value: &str) -> Result<(), CgroupError> {
-    let open = OpenOptions::new().write(true).open(path);
-    open.and_then(|mut file| file.write_all(value.as_bytes())).map_err(|source| CgroupError {
-        step: "write",
-        path: path.into(),
-        source,
-    })
+fn create(path: PathBuf) -> Result<(Cgroup, Found), CgroupError> {
+    let failed = |step, source, path: &Path| CgroupError { step, path: path.into(), source };
+    let found = match mkdir(&path, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => Found::New,
+        Err(Errno::EEXIST) => Found::There,
+        Err(source) => return Err(failed("create", source, &path)),
+    };
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let folder = open(&path, flags, Mode::empty()).map_err(|source| failed("open", source, &path))?;
+    Ok((Cgroup { path, folder }, found))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const LIMITS: Limits =

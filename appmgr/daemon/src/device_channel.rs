@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nacre_appmgr_core::denials::Denials;
 use nacre_appmgr_core::log_ring::LogRing;
-use nacre_sys::file::{names, read_text};
+use nacre_sys::file::{names_in, open_folder, read_text_in};
 use nacre_wire::channel::{Answer, LogLine, Request, Response};
 use nacre_wire::frame::{self, FrameReader};
 use nacre_wire::message;
@@ -94,8 +94,9 @@ fn open_port(path: &Path) -> io::Result<File> {
 }
 
 fn virtio_port(class: &Path) -> Option<PathBuf> {
-    for port in names(class).ok()? {
-        let name = read_text(&class.join(&port).join("name"), NAME_BYTES).unwrap_or_default();
+    let ports = open_folder(class).ok()?;
+    for port in names_in(&ports).ok()? {
+        let name = read_text_in(&ports, &Path::new(&port).join("name"), NAME_BYTES).unwrap_or_default();
         if name.trim_end() == PORT {
             return Some(Path::new("/dev").join(port));
         }

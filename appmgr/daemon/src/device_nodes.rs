@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 
 /// Name and minor number; all are memory devices, major 1 (kernel: `admin-guide/devices.txt`).
 const NODES: [(&str, u64); 5] = [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)];
@@ -20,26 +19,32 @@ pub(crate) enum MakeDevicesError {
     #[error("mount a filesystem for the apps' devices")]
     Mount(#[source] Errno),
     #[error("make device {0}")]
-    Node(&'static str, #[source] io::Error),
+    Node(&'static str, #[source] Errno),
 }
 
 /// Makes `<mounts>/dev`.
 pub(crate) fn make(mounts: &Path) -> Result<(), MakeDevicesError> {
     let dev = mounts.join("dev");
-    fs::create_dir_all(&dev).map_err(|source| MakeDevicesError::Folder(dev.clone(), source))?;
-    // One that an earlier app manager made; there is none after a boot.
-    let _ = umount2(&dev, MntFlags::MNT_DETACH);
+    for folder in [mounts, &dev] {
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // One that an earlier app manager made; there is none after a boot.
+                let _ = umount2(&dev, MntFlags::MNT_DETACH);
+            }
+            made => made.map_err(|source| MakeDevicesError::Folder(folder.into(), source))?,
+        }
+    }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let options = "size=4k,nr_inodes=8,mode=0755";
     mount(Some("dev"), &dev, Some("tmpfs"), flags, Some(options)).map_err(MakeDevicesError::Mount)?;
-    for (name, minor) in NODES {
-        let path = dev.join(name);
-        let everybody = Mode::from_bits_truncate(0o666);
-        mknod(&path, SFlag::S_IFCHR, everybody, makedev(1, minor))
-            .map_err(io::Error::from)
-            // The umask took bits away.
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o666)))
-            .map_err(|source| MakeDevicesError::Node(name, source))?;
-    }
-    Ok(())
+    let everybody = Mode::from_bits_truncate(0o666);
+    // It would take bits away.
+    let before = umask(Mode::empty());
+    let mut made = NODES.iter().map(|(name, minor)| {
+        mknod(&dev.join(name), SFlag::S_IFCHR, everybody, makedev(1, *minor))
+            .map_err(|source| MakeDevicesError::Node(name, source))
+    });
+    let made = made.try_for_each(|made| made);
+    umask(before);
+    made
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nacre_manifest::device::{self, DecodeError, ImageInfo};
 use nacre_sys::file;
 use nacre_verify::key::{ParsePublicKeyError, PublicKey};
+use nix::sys::utsname::uname;
 
 /// Longest description that is read, in bytes: far more than any has.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -49,7 +50,7 @@ impl Image {
         let app_keys =
             info.app_keys.iter().map(|key| PublicKey::from_bytes(&key.0)).collect::<Result<_, _>>()?;
         let slot = kernel_argument("nacre.slot").unwrap_or_default();
-        Ok(Self { info, app_keys, slot, kernel: first_line("/proc/sys/kernel/osrelease") })
+        Ok(Self { info, app_keys, slot, kernel: kernel_release() })
     }
 
     /// What the log says of it at the start.
@@ -80,7 +81,9 @@ impl Image {
 
 /// Value of `name=value` on the kernel's command line.
 pub(crate) fn kernel_argument(name: &str) -> Option<String> {
-    argument_of(&first_line("/proc/cmdline"), name)
+    // Without procfs there are none.
+    let command_line = file::read_text(Path::new("/proc/cmdline"), 4096).unwrap_or_default();
+    argument_of(command_line.lines().next().unwrap_or_default(), name)
 }
 
 fn argument_of(command_line: &str, name: &str) -> Option<String> {
@@ -89,11 +92,9 @@ fn argument_of(command_line: &str, name: &str) -> Option<String> {
         .find_map(|word| Some(word.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
 }
 
-/// First line of one of the kernel's text files, at most 4 KiB; empty if it cannot be read.
-fn first_line(path: &str) -> String {
-    // What is not there is shown as nothing.
-    let text = file::read_text(Path::new(path), 4096).unwrap_or_default();
-    text.lines().next().unwrap_or_default().to_owned()
+/// What uname(2) says.
+fn kernel_release() -> String {
+    uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -103,7 +103,6 @@ pub(crate) fn launch(
     let (report, report_in) =
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|errno| LaunchError::Pipe(errno.into()))?;
-    let group = cgroup.open()?;
     let fds = [stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd(), spec.as_fd(), report_in.as_fd()];
     let fds: Vec<BorrowedFd<'_>> = fds.into_iter().chain(network).collect();
     let spawned = spawn(&SpawnRequest {
@@ -112,7 +111,7 @@ pub(crate) fn launch(
         env: &[],
         fds: &fds,
         pid_namespace: layers.pid_namespace(),
-        cgroup: Some(group.as_fd()),
+        cgroup: Some(cgroup.folder()),
     })?;
     Ok(Launched { pid: spawned.pid.as_raw(), pidfd: spawned.pidfd, stdout, stderr, report })
 }

@@ -76,7 +76,6 @@ impl Netd {
         // Its writer is dropped at once: standard input is at its end.
         let (stdin, _) = io::pipe().map_err(StartNetdError::Pipe)?;
         let (output, output_in) = output_pipe()?;
-        let group = cgroup.open()?;
         let oom_kills_before = cgroup.oom_kills();
         let spawned = spawn(&SpawnRequest {
             program: PROGRAM,
@@ -84,7 +83,7 @@ impl Netd {
             env: &[],
             fds: &[stdin.as_fd(), output_in.as_fd(), output_in.as_fd(), theirs.as_fd()],
             pid_namespace: PidNamespace::New,
-            cgroup: Some(group.as_fd()),
+            cgroup: Some(cgroup.folder()),
         })?;
         Ok(Self { pidfd: spawned.pidfd, socket, output: Capture::new(output), cgroup, oom_kills_before })
     }

@@ -58,14 +58,13 @@ pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<(), MountIma
     }
     for folder in [root.parent().unwrap_or(root), root] {
         match fs::create_dir(folder) {
-            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(MountImageError::MountPoint(folder.into(), source));
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // One that an earlier app manager mounted; there is none after a boot.
+                let _ = umount2(root, MntFlags::MNT_DETACH);
             }
-            _ => {}
+            made => made.map_err(|source| MountImageError::MountPoint(folder.into(), source))?,
         }
     }
-    // One that an earlier app manager mounted; there is none after a boot.
-    let _ = umount2(root, MntFlags::MNT_DETACH);
     // By descriptor: what is mounted is the file that was measured, whatever the path names by now.
     let source = format!("/proc/self/fd/{}", file.as_raw_fd());
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;

@@ -1,11 +1,11 @@
 //! Installed packages: which there are, and whether each is what an app key signed.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use nacre_manifest::component::ComponentId;
 use nacre_manifest::device::{self, DecodeError, Manifest};
-use nacre_sys::file::names;
+use nacre_sys::file::{names, read_open};
 use nacre_verify::key::PublicKey;
 use nacre_verify::package::{
     IMAGE_MEMBER, MANIFEST_MEMBER, MAX_MANIFEST_BYTES, VerifyManifestError, verify_manifest,
@@ -97,9 +97,7 @@ pub(crate) fn open(
 }
 
 fn read_bounded(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    plain_file::open(path)?.take(u64::try_from(most).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    read_open(&mut plain_file::open(path)?, u64::try_from(most).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use nacre_appmgr_core::ports::Ports;
 use nacre_manifest::component::ComponentId;
 use nacre_manifest::device::{Restart, RestartPolicy};
 use nacre_seccomp_policy::{Arch, watches};
+use nacre_sys::sysctl::Settings;
 use nacre_wire::message::MAX_APPS;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
@@ -96,7 +97,19 @@ struct Given {
     uids: UidTable,
     ports: Ports,
     claims: Claims,
+    network: NetworkSettings,
 }
+
+/// Whether the kernel's settings for a device with a network are in place. They come before the first app's namespace,
+/// which takes over some of them; a device without a network does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NetworkSettings {
+    AsBooted,
+    Applied,
+}
+
+/// In the format of sysctl.conf(5).
+const NETWORK_SETTINGS: &str = include_str!("network.conf");
 
 impl Daemon {
     /// Prepares everything and starts the apps.
@@ -155,7 +168,7 @@ impl Daemon {
             }
         };
         let uids = self.load_uids(paths, &apps);
-        let mut given = Given { uids, ports: Ports::default(), claims: Claims::default() };
+        let mut given = Given { uids, ports: Ports::default(), claims: Claims::default(), network: NetworkSettings::AsBooted };
         let mut rollback_indices = Vec::new();
         for (at, id) in apps.into_iter().enumerate() {
             let now = clock::now();
@@ -209,7 +222,7 @@ impl Daemon {
     fn install(
         &mut self,
         package: &Package,
-        Given { uids, ports, claims }: &mut Given,
+        Given { uids, ports, claims, network: network_settings }: &mut Given,
         index: AppIndex,
         paths: &Paths,
         groups: &Path,
@@ -242,6 +255,10 @@ impl Daemon {
         let cgroup = Cgroup::create(groups.join(name), &layers.limits(&manifest.limits))?;
         let spec = launch::seal(&launch::describe(package, uid, &root, paths, &layers_off))?;
         let network = manifest.network.as_ref();
+        if network.is_some() && *network_settings == NetworkSettings::AsBooted {
+            apply_network_settings(&mut self.log);
+            *network_settings = NetworkSettings::Applied;
+        }
         let network = network.map(|network| AppNetwork::make(index, &manifest.app, network)).transpose()?;
         ports.give(listen, &manifest.app);
         claims.give(&manifest.devices, &manifest.app);
@@ -297,6 +314,17 @@ fn protect_from_oom(file: &Path, log: &mut Log) {
     }
 }
 
+fn apply_network_settings(log: &mut Log) {
+    match Settings::open() {
+        Ok(settings) => {
+            for (name, cause) in settings.apply(NETWORK_SETTINGS) {
+                log.own(&format!("set {name}: {cause}"));
+            }
+        }
+        Err(cause) => log.own(&format!("open /proc/sys: {cause}; no setting of the network is applied")),
+    }
+}
+
 /// For an app whose manifest is not known: it is never started.
 const NO_RESTART: Restart = Restart {
     policy: RestartPolicy::Never,
@@ -321,5 +349,24 @@ fn open_channel(events: &EventLoop, log: &mut Log) -> Option<Channel> {
             log.own(&format!("wait for the device channel: {error}"));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nacre_sys::sysctl::lines;
+
+    use super::*;
+
+    #[test]
+    fn settings_of_the_network_are_names_with_one_value_each() {
+        let all: Vec<(&str, &str)> = lines(NETWORK_SETTINGS).collect();
+        assert!(all.contains(&("net.ipv4.ip_forward", "1")), "{all:?}");
+        for (name, value) in &all {
+            assert!(name.starts_with("net.") && value.parse::<u32>().is_ok(), "{name} = {value}");
+            assert_eq!(all.iter().filter(|(other, _)| other == name).count(), 1, "{name} stands there twice");
+        }
+        let lines = NETWORK_SETTINGS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+        assert_eq!(all.len(), lines);
     }
 }

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nacre_manifest::component::ComponentId;
-use nacre_sys::file::{names, status};
+use nacre_sys::file::{names, read_open, status};
 
 use crate::plain_file;
 
@@ -52,12 +52,11 @@ pub(crate) enum Origin {
 impl UidTable {
     /// Reads the table. Where it is missing or damaged, the owners of the data folders tell the same.
     pub(crate) fn load(state: &Path, app_data: &Path) -> (Self, Origin) {
-        let mut text = String::new();
-        let read = plain_file::open(&state.join(FILE))
-            .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+        let read = plain_file::open(&state.join(FILE)).and_then(|mut file| read_open(&mut file, MAX_BYTES));
         let owners = owners(app_data);
-        match read {
-            Ok(_) => Self::of(Some(&text), &owners),
+        match read.map(String::from_utf8) {
+            Ok(Ok(text)) => Self::of(Some(&text), &owners),
+            Ok(Err(_)) => (Self::from_owners(&owners), Origin::BadFile),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::of(None, &owners),
             Err(_) => (Self::from_owners(&owners), Origin::BadFile),
         }

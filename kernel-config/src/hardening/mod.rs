@@ -29,8 +29,8 @@ pub struct HardeningLists {
     pub recommended: PathBuf,
     /// What is left out; see [`left_out`] for the format.
     pub left_out: PathBuf,
-    /// The sysctls that the device sets at boot, in the format of `sysctl.conf(5)`.
-    pub sysctls: PathBuf,
+    /// The sysctls that the device sets, in the format of `sysctl.conf(5)`.
+    pub sysctls: Vec<PathBuf>,
     /// The board's part of the kernel command line.
     pub command_line: String,
 }
@@ -95,7 +95,8 @@ impl KernelRequest {
         if !wrong.is_empty() {
             return Err(CheckHardeningError::Lines(wrong));
         }
-        let sysctls = sysctls(&read(&lists.sysctls)?);
+        let sysctls = lists.sysctls.iter().map(|list| read(list)).collect::<Result<String, _>>()?;
+        let sysctls = sysctls_of(&sysctls);
         let system = verdict::System {
             tree: &tree,
             config: &configured.config,
@@ -118,7 +119,7 @@ fn read(path: &Path) -> Result<String, CheckHardeningError> {
 }
 
 /// `sysctl.conf(5)`: `name = value` per line, `#` begins a comment.
-fn sysctls(text: &str) -> BTreeMap<String, String> {
+fn sysctls_of(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let pairs = lines.filter_map(|line| line.split_once('='));
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()

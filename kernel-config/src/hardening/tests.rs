@@ -23,7 +23,7 @@ fn judged(recommendations: &str, left: &str, config: &str) -> HardeningReport {
     let settings = recommended(Path::new("kspp.list"), recommendations, Arch::Arm);
     let left = left_out(Path::new(LIST), left, Arch::Arm);
     let (tree, config) = (tree(), Config::parse(&config));
-    let sysctls = sysctls("# Why.\nkernel.kptr_restrict = 2\n");
+    let sysctls = sysctls_of("# Why.\nkernel.kptr_restrict = 2\n");
     let command_line = "console=ttyAMA0 slab_nomerge";
     let system = verdict::System { tree: &tree, config: &config, sysctls: &sysctls, command_line };
     let settings = setting::merged(settings.unwrap_or_else(|wrong| panic!("{wrong:?}")));

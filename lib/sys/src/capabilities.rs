@@ -86,7 +86,8 @@ pub fn keep(kept: &[u32]) -> Result<(), KeepCapabilitiesError> {
     Errno::result(result).map(drop).map_err(KeepCapabilitiesError::Set)
 }
 
-/// Whether the calling thread has a capability in any of its five sets, of all that the kernel knows.
+/// Whether the calling thread has a capability in any of its five sets, of all that the kernel knows. The ambient set
+/// is not asked about: it has none that isn't both permitted and inheritable (capabilities(7), "Thread capability sets").
 ///
 /// # Errors
 ///
@@ -100,7 +101,6 @@ pub fn any_left() -> Result<bool, Errno> {
     if halves.iter().any(|half| half.effective | half.permitted | half.inheritable != 0) {
         return Ok(true);
     }
-    let is_set = libc::c_ulong::try_from(libc::PR_CAP_AMBIENT_IS_SET).unwrap_or_default();
     for number in (0..NUMBERS).map(libc::c_ulong::from) {
         // SAFETY: PR_CAPBSET_READ takes a number and touches no memory of the process.
         match Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_READ, number, 0, 0, 0) }) {
@@ -109,10 +109,6 @@ pub fn any_left() -> Result<bool, Errno> {
             // The kernel has no more.
             Err(Errno::EINVAL) => break,
             Err(cause) => return Err(cause),
-        }
-        // SAFETY: PR_CAP_AMBIENT takes numbers and touches no memory of the process.
-        if Errno::result(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, is_set, number, 0, 0) })? != 0 {
-            return Ok(true);
         }
     }
     Ok(false)

@@ -7,13 +7,13 @@
 use std::ffi::{CStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use nix::NixPath;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 
 /// What there is at a path.
@@ -75,7 +75,7 @@ pub fn status_of(file: impl AsFd) -> io::Result<Status> {
     Ok(statx(file.as_fd().as_raw_fd(), c"", libc::AT_EMPTY_PATH)?)
 }
 
-fn statx(folder: RawFd, path: &CStr, flags: libc::c_int) -> Result<Status, Errno> {
+pub(crate) fn statx(folder: RawFd, path: &CStr, flags: libc::c_int) -> Result<Status, Errno> {
     let mut found = std::mem::MaybeUninit::<Statx>::zeroed();
     // SAFETY: the kernel reads a terminated path and writes one `struct statx` of 256 bytes, which `found` has room
     // for; both live for the whole call.
@@ -98,18 +98,69 @@ fn statx(folder: RawFd, path: &CStr, flags: libc::c_int) -> Result<Status, Errno
 ///
 /// open(2) and read(2).
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    read_open(&mut file, most)
+}
+
+/// The next `most` bytes of an open file. The standard library would ask for 32 first, then for ever more: most files
+/// here are shorter than a page, and each call costs.
+///
+/// # Errors
+///
+/// read(2).
+pub fn read_open(file: &mut impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut length = 0;
+    while length < most {
+        if length == bytes.len() {
+            bytes.resize(most.min(length.saturating_add(PAGE)), 0);
+        }
+        match file.read(bytes.get_mut(length..).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(more) => length = length.saturating_add(more),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
     Ok(bytes)
 }
 
-/// The same of a text; what is no UTF-8 is replaced.
+/// Bytes for which memory is taken at once.
+const PAGE: usize = 4096;
+
+/// The first `most` bytes of one of the kernel's own text files; what is no UTF-8 is replaced. One that is shorter than a
+/// page comes whole with the first read (kernel: `fs/seq_file.c`), so that it isn't asked for an end.
 ///
 /// # Errors
 ///
 /// open(2) and read(2).
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    Ok(String::from_utf8_lossy(&read(path, most)?).into_owned())
+    text_of(File::open(path)?, most)
+}
+
+/// The same of one in an open folder.
+///
+/// # Errors
+///
+/// openat(2) and read(2).
+pub fn read_text_in(folder: impl AsFd, path: &Path, most: u64) -> io::Result<String> {
+    let file = openat(folder, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    text_of(File::from(file), most)
+}
+
+fn text_of(mut file: File, most: u64) -> io::Result<String> {
+    let bytes = match usize::try_from(most) {
+        Ok(most) if most <= PAGE => {
+            let mut page = [0; PAGE];
+            let room = page.get_mut(..most).unwrap_or_default();
+            let length = file.read(room)?;
+            room.get(..length).unwrap_or_default().to_vec()
+        }
+        _ => read_open(&mut file, most)?,
+    };
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Bytes of entries that are taken from the kernel at once; the longest has 280.
@@ -125,7 +176,24 @@ const NAME_AT: usize = 19;
 ///
 /// `ENOTDIR` if it is no folder; open(2) and getdents64(2).
 pub fn names(folder: &Path) -> io::Result<Vec<OsString>> {
-    let folder = open(folder, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    names_in(&open_folder(folder)?)
+}
+
+/// Opens a folder for [`names_in`] and for the paths below it.
+///
+/// # Errors
+///
+/// `ENOTDIR` if it is none; open(2).
+pub fn open_folder(folder: &Path) -> io::Result<OwnedFd> {
+    Ok(open(folder, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?)
+}
+
+/// The names in an open folder of which nobody has read.
+///
+/// # Errors
+///
+/// getdents64(2).
+pub fn names_in(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     let mut entries = [0u8; ENTRIES_BYTES];
     loop {

@@ -15,6 +15,8 @@ pub mod gpio;
 pub mod inherited;
 pub mod loopback;
 pub mod memory;
+#[cfg(target_env = "musl")]
+mod musl;
 pub mod netlink;
 pub mod netns;
 pub mod pidfd;
@@ -23,5 +25,6 @@ pub mod seccomp_notify;
 pub mod securebits;
 pub mod signals;
 pub mod spawn;
+pub mod sysctl;
 pub mod tty;
 pub mod verity;

@@ -1,7 +1,5 @@
 //! `unshare(2)` and `setns(2)` with `CLONE_NEWNET`: a network namespace that somebody else will use.
 
-use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
@@ -11,6 +9,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use nix::sys::stat::Mode;
 
 use crate::loopback::{self, BringUpError};
+use crate::sysctl::Settings;
 
 /// The calling thread's own namespace. `/proc/self` would be that of the process's first thread.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -41,13 +40,16 @@ pub enum MakeNamespaceError {
     #[error("open a netlink socket in the new network namespace")]
     Netlink(#[source] Errno),
     /// A kernel setting.
-    #[error("set {path} in the new network namespace")]
+    #[error("open /proc/sys")]
+    Settings(#[source] Errno),
+    /// The same.
+    #[error("set {name} in the new network namespace")]
     Setting {
-        /// Its file.
-        path: String,
+        /// Its name.
+        name: String,
         /// The kernel's answer.
         #[source]
-        cause: io::Error,
+        cause: Errno,
     },
     /// The loopback interface.
     #[error(transparent)]
@@ -87,10 +89,9 @@ fn furnish(settings: &[(&str, &str)]) -> Result<NetworkNamespace, MakeNamespaceE
         Some(SockProtocol::NetlinkRoute),
     )
     .map_err(MakeNamespaceError::Netlink)?;
+    let kernel = Settings::open().map_err(MakeNamespaceError::Settings)?;
     for (name, value) in settings {
-        // Those of the network show and take what belongs to the namespace of who opens them.
-        let path = format!("/proc/sys/{name}");
-        fs::write(&path, value).map_err(|cause| MakeNamespaceError::Setting { path, cause })?;
+        kernel.set(name, value).map_err(|cause| MakeNamespaceError::Setting { name: (*name).into(), cause })?;
     }
     loopback::bring_up()?;
     Ok(NetworkNamespace { namespace, routes })
@@ -98,6 +99,7 @@ fn furnish(settings: &[(&str, &str)]) -> Result<NetworkNamespace, MakeNamespaceE
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::net::{TcpListener, UdpSocket};
     use std::os::fd::AsFd;
 
@@ -159,7 +161,7 @@ mod tests {
         let refused = make(&[("net/ipv4/no_such_setting", "1")]).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "set /proc/sys/net/ipv4/no_such_setting in the new network namespace",
+            "set net/ipv4/no_such_setting in the new network namespace",
             "this test needs root (CAP_SYS_ADMIN)"
         );
         assert_eq!(identity(open_own().unwrap()), before);
