@@ -1,16 +1,16 @@
-//! The launcher as appmgr starts it: descriptors 0 to 4, and one line on the last when a step fails.
+//! The launcher as appmgr starts it: descriptors 0 to 3, and one line on the last when a step fails.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
 use nacre_sandbox::{LaunchSpec, NetworkSpec};
-use nacre_sys::netns;
 use nacre_sys::spawn::{PidNamespace, SpawnRequest, spawn};
+use nacre_sys::{fd_passing, netns};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
 fn spec() -> LaunchSpec {
@@ -42,12 +42,12 @@ struct Launched {
 fn run(bytes: &[u8], network: Option<BorrowedFd<'_>>) -> Launched {
     let name = std::ffi::CString::new(env!("CARGO_BIN_EXE_sandbox")).unwrap();
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
-    let mut description =
-        File::from(nix::sys::memfd::memfd_create(c"spec", nix::sys::memfd::MFdFlags::MFD_CLOEXEC).unwrap());
-    description.write_all(bytes).unwrap();
-    let (mut report, report_in) = UnixStream::pair().unwrap();
+    let (report, report_in) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    fd_passing::send(&report, bytes, &[]).unwrap();
+    let mut report = File::from(report);
     let (mut output, output_in) = std::io::pipe().unwrap();
-    let fds = [null.as_fd(), output_in.as_fd(), output_in.as_fd(), description.as_fd(), report_in.as_fd()];
+    let fds = [null.as_fd(), output_in.as_fd(), output_in.as_fd(), report_in.as_fd()];
     let fds: Vec<_> = fds.into_iter().chain(network).collect();
     let child = spawn(&SpawnRequest {
         program: &name,

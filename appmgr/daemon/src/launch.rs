@@ -1,15 +1,14 @@
 //! Starting an app: what the launcher is told, and the descriptors that it gets.
 
-use std::fs::File;
-use std::io::{self, PipeReader, Write};
+use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nacre_sandbox::LaunchSpec;
+use nacre_sys::fd_passing;
 use nacre_sys::spawn::{SpawnError, SpawnRequest, spawn};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::app_network;
@@ -28,7 +27,7 @@ const PIPE_BYTES: i32 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaunchError {
     #[error("describe the launch")]
-    Spec(#[source] io::Error),
+    Spec(#[source] Errno),
     #[error("make its pipes")]
     Pipe(#[source] io::Error),
     #[error(transparent)]
@@ -75,23 +74,10 @@ pub(crate) fn describe(
     }
 }
 
-/// Puts a description into memory that nobody can change any more, the launcher included
-/// (`memfd_create(2)`, file sealing).
-pub(crate) fn seal(spec: &LaunchSpec) -> Result<OwnedFd, LaunchError> {
-    let file = memfd_create("launch", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)
-        .map_err(|errno| LaunchError::Spec(errno.into()))?;
-    let mut file = File::from(file);
-    file.write_all(&spec.encode()).map_err(LaunchError::Spec)?;
-    let seals =
-        SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).map_err(|errno| LaunchError::Spec(errno.into()))?;
-    Ok(file.into())
-}
-
-/// Starts the launcher as process 1 of a new PID namespace, in the app's cgroup. `network` is the app's network
-/// namespace, if it has one of its own.
+/// Starts the launcher as process 1 of a new PID namespace, in the app's cgroup. `spec` is the encoded description;
+/// `network` is the app's network namespace, if it has one of its own.
 pub(crate) fn launch(
-    spec: &OwnedFd,
+    spec: &[u8],
     network: Option<BorrowedFd<'_>>,
     cgroup: &Cgroup,
     layers: OwnLayers,
@@ -103,7 +89,9 @@ pub(crate) fn launch(
     let (report, report_in) =
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|errno| LaunchError::Pipe(errno.into()))?;
-    let fds = [stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd(), spec.as_fd(), report_in.as_fd()];
+    // It waits there for the launcher.
+    fd_passing::send(&report, spec, &[]).map_err(LaunchError::Spec)?;
+    let fds = [stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd(), report_in.as_fd()];
     let fds: Vec<BorrowedFd<'_>> = fds.into_iter().chain(network).collect();
     let spawned = spawn(&SpawnRequest {
         program: LAUNCHER,
@@ -127,35 +115,9 @@ pub(crate) fn output_pipe() -> Result<(PipeReader, io::PipeWriter), LaunchError>
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek};
+    use std::io::{Read, Write};
 
     use super::*;
-
-    #[test]
-    fn sealed_description_is_read_back_and_cannot_be_changed() {
-        let spec = LaunchSpec {
-            app: "org.nacre.a".parse().unwrap(),
-            argv: vec!["/app/bin/a".into()],
-            uid: 20_000,
-            root: "/run/apps/org.nacre.a/root".into(),
-            data: None,
-            dev: "/run/apps/dev".into(),
-            socket: "/run/nacre.sock".into(),
-            tmp_bytes: 0,
-            open_files: 16,
-            filter: vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f],
-            layers_off: vec![],
-            network: None,
-            writable_executable: false,
-        };
-        let mut file = File::from(seal(&spec).unwrap());
-        assert!(file.write_all(b"x").is_err());
-        assert!(file.set_len(0).is_err());
-        file.rewind().unwrap();
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).unwrap();
-        assert_eq!(LaunchSpec::decode(&bytes).unwrap(), spec);
-    }
 
     #[test]
     fn output_pipe_reader_does_not_block() {

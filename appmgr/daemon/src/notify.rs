@@ -98,7 +98,7 @@ impl Daemon {
             (Some((Layer::Seccomp, refusal)), Answer::Error(errno), DENIED)
         };
         // Asked before the answer: with it the thread goes on, and its number may become another's.
-        let valid = seccomp_notify::is_valid(listener, call.id);
+        let valid = told.is_some() && seccomp_notify::is_valid(listener, call.id);
         let answered = seccomp_notify::answer(listener, call.id, answer);
         let after = clock::now();
         if let Some(slot) = self.slots.get_mut(app.0) {

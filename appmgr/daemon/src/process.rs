@@ -89,7 +89,8 @@ impl Process {
         let Some(socket) = &self.report else { return Handover::Pending };
         let mut packet = [0; MAX_REPORT_BYTES];
         match fd_passing::receive(socket, &mut packet) {
-            Ok(Received { length: 0, .. }) => {
+            // Reset: it ended before it read its description.
+            Ok(Received { length: 0, .. }) | Err(ReceiveError::Kernel(Errno::ECONNRESET)) => {
                 self.report = None;
                 if self.reported.is_empty() { Handover::Done } else { Handover::Failed }
             }

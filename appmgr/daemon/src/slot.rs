@@ -1,6 +1,5 @@
 //! What the app manager holds of one app.
 
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use nacre_appmgr_core::Uptime;
@@ -26,8 +25,8 @@ use crate::process::Process;
 #[derive(Debug)]
 pub(crate) struct Installed {
     pub(crate) cgroup: Cgroup,
-    /// The sealed launch description.
-    pub(crate) spec: OwnedFd,
+    /// The encoded launch description.
+    pub(crate) spec: Vec<u8>,
     pub(crate) network: Option<AppNetwork>,
     /// Its filter tells of calls that it would have allowed ([`nacre_seccomp_policy::WATCHED`]).
     pub(crate) watched: bool,

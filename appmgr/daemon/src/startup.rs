@@ -168,7 +168,12 @@ impl Daemon {
             }
         };
         let uids = self.load_uids(paths, &apps);
-        let mut given = Given { uids, ports: Ports::default(), claims: Claims::default(), network: NetworkSettings::AsBooted };
+        let mut given = Given {
+            uids,
+            ports: Ports::default(),
+            claims: Claims::default(),
+            network: NetworkSettings::AsBooted,
+        };
         let mut rollback_indices = Vec::new();
         for (at, id) in apps.into_iter().enumerate() {
             let now = clock::now();
@@ -253,7 +258,7 @@ impl Daemon {
         let root: PathBuf = paths.mounts.join(name).join("root");
         mount_image(package, &root)?;
         let cgroup = Cgroup::create(groups.join(name), &layers.limits(&manifest.limits))?;
-        let spec = launch::seal(&launch::describe(package, uid, &root, paths, &layers_off))?;
+        let spec = launch::describe(package, uid, &root, paths, &layers_off).encode();
         let network = manifest.network.as_ref();
         if network.is_some() && *network_settings == NetworkSettings::AsBooted {
             apply_network_settings(&mut self.log);
@@ -366,7 +371,8 @@ mod tests {
             assert!(name.starts_with("net.") && value.parse::<u32>().is_ok(), "{name} = {value}");
             assert_eq!(all.iter().filter(|(other, _)| other == name).count(), 1, "{name} stands there twice");
         }
-        let lines = NETWORK_SETTINGS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+        let lines =
+            NETWORK_SETTINGS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
         assert_eq!(all.len(), lines);
     }
 }

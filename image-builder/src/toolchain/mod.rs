@@ -89,7 +89,7 @@ impl Optimization {
 
 /// What both profiles have.
 const SETTINGS: [&str; 5] =
-    ["inherits=\"release\"", "opt-level=\"z\"", "panic=\"abort\"", "strip=true", "debug=false"];
+    ["inherits=\"release\"", "opt-level=\"s\"", "panic=\"abort\"", "strip=true", "debug=false"];
 
 /// Variables of cargo and rustup that may come through; all others would change what is built.
 const KEPT_VARIABLES: [&str; 7] = [
@@ -248,7 +248,7 @@ mod tests {
             let settings: Vec<String> = optimization.settings().collect();
             let of = |line: &str| format!("profile.{}.{line}", optimization.profile());
             assert!(settings.iter().all(|line| line.starts_with(&of(""))), "{settings:?}");
-            for line in [format!("lto=\"{lto}\""), "panic=\"abort\"".into(), "opt-level=\"z\"".into()] {
+            for line in [format!("lto=\"{lto}\""), "panic=\"abort\"".into(), "opt-level=\"s\"".into()] {
                 assert!(settings.contains(&of(&line)), "{line} in {settings:?}");
             }
         }

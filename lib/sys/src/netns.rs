@@ -91,7 +91,9 @@ fn furnish(settings: &[(&str, &str)]) -> Result<NetworkNamespace, MakeNamespaceE
     .map_err(MakeNamespaceError::Netlink)?;
     let kernel = Settings::open().map_err(MakeNamespaceError::Settings)?;
     for (name, value) in settings {
-        kernel.set(name, value).map_err(|cause| MakeNamespaceError::Setting { name: (*name).into(), cause })?;
+        kernel
+            .set(name, value)
+            .map_err(|cause| MakeNamespaceError::Setting { name: (*name).into(), cause })?;
     }
     loopback::bring_up()?;
     Ok(NetworkNamespace { namespace, routes })

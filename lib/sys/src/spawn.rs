@@ -160,7 +160,7 @@ fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
 fn become_program(prepared: &mut Prepared<'_>) -> ! {
     let count = prepared.fd_count;
     // Out of the way first, so that placing one does not overwrite another that is still to be placed.
-    for fd in prepared.fds.iter_mut().filter(|fd| **fd >= 0) {
+    for fd in prepared.fds.iter_mut().filter(|fd| (0..count).contains(*fd)) {
         // SAFETY: F_DUPFD_CLOEXEC has no precondition; a bad number is an error.
         *fd = unsafe { libc::fcntl(*fd, libc::F_DUPFD_CLOEXEC, count) };
         if *fd < 0 {

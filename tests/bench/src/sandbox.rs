@@ -6,8 +6,8 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use nacre_sandbox::LaunchSpec;
 use nacre_seccomp_policy::{Arch, Options};
+use nacre_sys::fd_passing;
 use nacre_sys::spawn::{PidNamespace, SpawnRequest, spawn};
 use nix::mount::{MsFlags, mount};
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Uid;
@@ -183,7 +184,7 @@ fn start(words: &[CString]) -> Result<Duration> {
 #[derive(Debug)]
 struct Launch {
     launcher: Vec<CString>,
-    spec: OwnedFd,
+    spec: Vec<u8>,
 }
 
 impl Launch {
@@ -205,18 +206,17 @@ impl Launch {
             network: None,
             writable_executable: false,
         };
-        let mut file = File::from(memfd_create("launch", MFdFlags::MFD_CLOEXEC)?);
-        file.write_all(&spec.encode())?;
-        Ok(Self { launcher: strings(&[launcher])?, spec: file.into() })
+        Ok(Self { launcher: strings(&[launcher])?, spec: spec.encode() })
     }
 
     fn start(&self) -> Result<Duration> {
-        let (mut report, report_in) = std::os::unix::net::UnixStream::pair()?;
-        let fds = [self.spec.as_fd(), report_in.as_fd()];
-        let time = run_with(&self.launcher, &fds, PidNamespace::New);
+        let (report, report_in) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        fd_passing::send(&report, &self.spec, &[])?;
+        let time = run_with(&self.launcher, &[report_in.as_fd()], PidNamespace::New);
         drop(report_in);
         let mut line = String::new();
-        report.read_to_string(&mut line)?;
+        File::from(report).read_to_string(&mut line)?;
         // The filter's listener, which nobody takes here, comes with a packet of one zero byte.
         let line = line.trim_start_matches('\0');
         if line.is_empty() { time } else { Err(format!("launcher: {line}").into()) }
