@@ -1,6 +1,7 @@
 //! Runs of apps: start, output, end.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nacre_appmgr_core::Uptime;
 use nacre_appmgr_core::end::End;
@@ -17,6 +18,9 @@ use crate::limits::{self, Told};
 use crate::log_capture::{Capture, Captured, LAST_LINES};
 use crate::process::{Handover, Process};
 use nacre_diag::CauseChain;
+
+/// How long after its start an app is taken to have read what it needs to begin.
+const BEGINNING: Duration = Duration::from_secs(3);
 
 impl Daemon {
     /// Launches an app and waits for what becomes of it.
@@ -71,10 +75,23 @@ impl Daemon {
             }
             Handover::Done => {
                 let pid = process.pid;
+                if let Some(slot) = self.slots.get_mut(app.0) {
+                    slot.begun_at = Some(clock::now().after(BEGINNING));
+                }
                 self.happen(app, Event::Started { pid });
             }
             // With a report of failure, the end of the process follows and tells it.
             Handover::Pending | Handover::Failed => {}
+        }
+    }
+
+    /// Once an app has begun, its image need not be in memory twice.
+    pub(crate) fn forget_packed_images(&mut self, now: Uptime) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.begun_at.is_some_and(|at| at <= now)) {
+            slot.begun_at = None;
+            if let Some(installed) = &slot.installed {
+                installed.mounted.forget_packed();
+            }
         }
     }
 

@@ -60,6 +60,7 @@ impl Daemon {
             self.resume_outputs(now);
             self.resume_notifications(now);
             self.hear_again(now);
+            self.forget_packed_images(now);
             if self.fleet.is_down() {
                 self.log.own("all apps are stopped");
                 return Ok(());
@@ -80,7 +81,7 @@ impl Daemon {
         let paused = self
             .slots
             .iter()
-            .flat_map(|slot| [slot.paused_until, slot.unheard_until, slot.unanswered_until])
+            .flat_map(|slot| [slot.paused_until, slot.unheard_until, slot.unanswered_until, slot.begun_at])
             .flatten()
             .min();
         let network = self.network.state.deadline();

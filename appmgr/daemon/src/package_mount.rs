@@ -1,6 +1,6 @@
 //! An app's image: measured by the kernel, then mounted in place.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use nacre_sys::file::status_of;
 use nacre_sys::verity::{self, EnableVerityError, MeasureVerityError};
 use nacre_verify::package::IMAGE_MEMBER;
 use nix::errno::Errno;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::package_store::Package;
@@ -37,9 +38,22 @@ pub(crate) enum MountImageError {
     Mount(#[source] Errno),
 }
 
+/// An image that is mounted.
+#[derive(Debug)]
+pub(crate) struct MountedImage(File);
+
+impl MountedImage {
+    /// Has the kernel forget what it keeps of the file itself. All of it that the app has read is kept unpacked as well,
+    /// in the mount; what is read later is checked again.
+    pub(crate) fn forget_packed(&self) {
+        // Only advice: what stays costs memory until somebody needs it.
+        let _ = posix_fadvise(&self.0, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+    }
+}
+
 /// Checks the image's fs-verity digest and mounts it read-only on `root`. From then on the kernel checks
 /// each block that it reads.
-pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<(), MountImageError> {
+pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<MountedImage, MountImageError> {
     let file = plain_file::open(&package.image).map_err(MountImageError::Open)?;
     let found = status_of(&file).map_err(MountImageError::Open)?.bytes;
     if found != package.image_bytes {
@@ -71,5 +85,6 @@ pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<(), MountIma
     // Compressed blocks need not stay: what is read is kept unpacked, and the file's own pages have them once more
     // (kernel: `filesystems/erofs.rst`).
     let options = Some("cache_strategy=disabled");
-    mount(Some(source.as_str()), root, Some("erofs"), flags, options).map_err(MountImageError::Mount)
+    mount(Some(source.as_str()), root, Some("erofs"), flags, options).map_err(MountImageError::Mount)?;
+    Ok(MountedImage(file))
 }

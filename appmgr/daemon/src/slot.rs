@@ -19,11 +19,13 @@ use crate::app_network::AppNetwork;
 use crate::cgroup::Cgroup;
 use crate::layers::OwnLayers;
 use crate::limits::Told;
+use crate::package_mount::MountedImage;
 use crate::process::Process;
 
 /// What is needed to start an app.
 #[derive(Debug)]
 pub(crate) struct Installed {
+    pub(crate) mounted: MountedImage,
     pub(crate) cgroup: Cgroup,
     /// The encoded launch description.
     pub(crate) spec: Vec<u8>,
@@ -67,6 +69,8 @@ pub(crate) struct Slot {
     pub(crate) notifications: NotificationBudget,
     /// Until when its denied calls are not answered.
     pub(crate) unanswered_until: Option<Uptime>,
+    /// When it will have read of its image what it needs to begin.
+    pub(crate) begun_at: Option<Uptime>,
     /// Until when its requests are not read.
     pub(crate) unheard_until: Option<Uptime>,
     /// It was told in this run that it asks too much.
@@ -94,6 +98,7 @@ impl Slot {
             limits_told: Told::default(),
             notifications: NotificationBudget::new(now),
             unanswered_until: None,
+            begun_at: None,
             requests: RequestBudget::new(now),
             unheard_until: None,
             asks_too_much: false,

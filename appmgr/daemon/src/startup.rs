@@ -256,7 +256,7 @@ impl Daemon {
             data_folder::prepare(&paths.app_data.join(name), uid, bytes)?;
         }
         let root: PathBuf = paths.mounts.join(name).join("root");
-        mount_image(package, &root)?;
+        let mounted = mount_image(package, &root)?;
         let cgroup = Cgroup::create(groups.join(name), &layers.limits(&manifest.limits))?;
         let spec = launch::describe(package, uid, &root, paths, &layers_off).encode();
         let network = manifest.network.as_ref();
@@ -271,7 +271,7 @@ impl Daemon {
         let access = Access::of(manifest);
         let watched =
             self.image.info.development && Arch::NATIVE.is_some_and(|arch| watches(&package.filter, arch));
-        Ok(Installed { cgroup, spec, network, watched, access, limits: manifest.limits, layers })
+        Ok(Installed { mounted, cgroup, spec, network, watched, access, limits: manifest.limits, layers })
     }
 
     fn load_uids(&mut self, paths: &Paths, apps: &[ComponentId]) -> UidTable {
