@@ -9,15 +9,13 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Reads the files of a folder. One that ends early, as QEMU did, counts as far as it goes.
-    pub(super) fn read(folder: &Path) -> Self {
-        let mut capture = Self::default();
+    /// Adds the files of a folder. One that ends early, as QEMU did, counts as far as it goes.
+    pub(super) fn read(&mut self, folder: &Path) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|end| end == "pcap") {
-                capture.frames.extend(frames(&std::fs::read(entry.path()).unwrap_or_default()));
+                self.frames.extend(frames(&std::fs::read(entry.path()).unwrap_or_default()));
             }
         }
-        capture
     }
 
     /// Whether a frame carries a token, or goes to the address that the token makes: 198.18 and its first two bytes.
@@ -74,7 +72,8 @@ mod tests {
         let mut bytes = file(&[b"..0123456789ab..", &addressed]);
         bytes.extend([0; 5]);
         std::fs::write(folder.path().join("0.pcap"), bytes).unwrap();
-        let capture = Capture::read(folder.path());
+        let mut capture = Capture::default();
+        capture.read(folder.path());
         assert!(capture.has("0123456789ab"));
         assert!(capture.has("abcd00000000"));
         assert!(!capture.has("ba9876543210"));

@@ -18,7 +18,7 @@ use crate::failure::{Exit, Failure, OrFail};
 use crate::inspect::check::Trust;
 use crate::interrupt::{self, Interrupts};
 use crate::programs::find_executable;
-use crate::run::{self, Ended, Events, FolderLock, Network, Run};
+use crate::run::{self, Ended, Events, FolderLock, Network, Progress, Run};
 use crate::terminal::Terminal;
 use crate::workspace::Workspace;
 
@@ -42,8 +42,12 @@ use twin::Workshop;
 /// What an attack may take on the slowest board, with what a restart costs; a twin that takes longer hangs.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(12));
 
-/// How often a twin that ended before all was tried is started again, from where it was.
-const MOST_RESTARTS: u32 = 2;
+/// How long the witness may say nothing: three of the slowest attacks, or a boot. The twin is then taken to stand still,
+/// for good; started again, the witness sees which attack was going on.
+const STANDSTILL: Duration = Duration::from_secs(120);
+
+/// How often a twin that ended before all was tried, or stands still, is started again, from where it was.
+const MOST_RESTARTS: u32 = 6;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -185,9 +189,8 @@ fn run_twin(
             return Err(Failure::new(Exit::BadInput, what).hint("build the image anew, with this checkout"));
         }
     }
-    let captures =
-        tempfile::Builder::new().prefix("capture-").tempdir_in(folder).or_fail(Exit::Internal, step)?;
     let done = Regex::new(r"\] witness: attacks done$").or_fail(Exit::Internal, step)?;
+    let said = Regex::new(r"\] witness: ").or_fail(Exit::Internal, step)?;
     let settings = Run {
         dir: folder,
         disk: &disk,
@@ -198,9 +201,10 @@ fn run_twin(
         memory_mib: board.memory_bytes >> 20,
         network: Network::Online(&[]),
         uarts: &[],
-        capture: Some(captures.path()),
+        capture: None,
         expect: Some(&done),
         deadline: None,
+        progress: Some(Progress { lines: &said, within: STANDSTILL }),
     };
     let bar = show.begin(configuration);
     let mut told = |_: &str| bar.inc(1);
@@ -208,19 +212,23 @@ fn run_twin(
     let count = u32::try_from(campaign.attacks.len()).unwrap_or(u32::MAX);
     let deadline = Instant::now() + PATIENCE.0 + PATIENCE.1 * count;
     let mut restarts = 0;
+    let mut capture = Capture::default();
     let ended = loop {
+        let captured =
+            tempfile::Builder::new().prefix("capture-").tempdir_in(folder).or_fail(Exit::Internal, step)?;
         let events = Events::default();
         {
             let mut stops = running.stops.lock().unwrap_or_else(PoisonError::into_inner);
             stops.push(Box::new(events.interrupter()));
             running.count.fetch_add(1, Ordering::SeqCst);
         }
-        let settings = Run { deadline: Some(deadline), ..settings };
+        let settings = Run { deadline: Some(deadline), capture: Some(captured.path()), ..settings };
         let ended = run::run(&settings, &events, &mut console, &mut |_| {});
         running.count.fetch_sub(1, Ordering::SeqCst);
+        capture.read(captured.path());
         match ended.or_fail(Exit::Internal, step)? {
-            // An attack may switch it off.
-            Ended::PoweredOff if restarts < MOST_RESTARTS => restarts += 1,
+            // An attack may switch it off, or have its kernel do nothing else any more.
+            Ended::PoweredOff | Ended::Stalled if restarts < MOST_RESTARTS => restarts += 1,
             ended => break ended,
         }
     };
@@ -229,11 +237,11 @@ fn run_twin(
         let path = Path::new(&keep).join(format!("{}-{}.log", board.board, configuration.folder()));
         let _ = std::fs::write(path, transcript.join("\n"));
     }
-    let capture = Capture::read(captures.path());
     let unfinished = match ended {
         Ended::Matched => "the witness said nothing about it",
         Ended::Interrupted => "it was interrupted",
         Ended::PoweredOff => "the device switched itself off",
+        Ended::Stalled => "the device stood still too often",
         Ended::TimedOut => "the time was over",
     };
     let outcome = |attack: &Attack| match verdicts.get(&attack.name) {

@@ -123,6 +123,7 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
         capture: None,
         expect: args.expect.as_ref(),
         deadline: args.timeout.map(|limit| begin + limit),
+        progress: None,
     };
     let mut told = Vec::new();
     let ended = run::run(&settings, &events, &mut std::io::stdout().lock(), &mut |notice| {
@@ -146,10 +147,10 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let expected = |regex: &Regex| format!("no console line matched `{regex}`");
     match (ended, &args.expect) {
         (Ended::Matched, _) | (Ended::PoweredOff | Ended::Interrupted, None) => Ok(()),
-        (Ended::TimedOut, Some(regex)) => {
+        (Ended::TimedOut | Ended::Stalled, Some(regex)) => {
             Err(Failure::new(Exit::TryAgain, format!("{} in time", expected(regex))))
         }
-        (Ended::TimedOut, None) => Err(Failure::new(Exit::TryAgain, "the time is over")),
+        (Ended::TimedOut | Ended::Stalled, None) => Err(Failure::new(Exit::TryAgain, "the time is over")),
         (Ended::PoweredOff, Some(regex)) => Err(Failure::new(
             Exit::TryAgain,
             format!("{} before the device switched itself off", expected(regex)),

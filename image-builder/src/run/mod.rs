@@ -39,6 +39,7 @@ use knock::Knocker;
 use machine::{Accelerator, Files, Start};
 use qmp::GuestEnd;
 use vm::Vm;
+pub use watch::Progress;
 use watch::{Watched, Watcher};
 
 /// A VM that is to be run.
@@ -68,6 +69,8 @@ pub struct Run<'a> {
     pub expect: Option<&'a Regex>,
     /// Ends the run when it passes.
     pub deadline: Option<Instant>,
+    /// Ends the run when the guest stands still.
+    pub progress: Option<Progress<'a>>,
 }
 
 /// Which network a VM has.
@@ -89,6 +92,8 @@ pub enum Ended {
     PoweredOff,
     /// The deadline passed.
     TimedOut,
+    /// The guest made no progress.
+    Stalled,
     /// The person stopped it.
     Interrupted,
 }
@@ -149,7 +154,7 @@ pub fn run(
     // QEMU takes what stands before a colon in a relative path for a protocol.
     let disk =
         std::path::absolute(run.disk).map_err(|source| RunError::Io { step: "finding the disk", source })?;
-    let mut watcher = Watcher::new(out, run.expect, run.deadline);
+    let mut watcher = Watcher::new(out, run.expect, run.deadline, run.progress);
     let mut accelerator = None;
     let mut starts = 0;
     loop {
@@ -199,6 +204,7 @@ pub fn run(
         match watched {
             Watched::Matched => return Ok(Ended::Matched),
             Watched::TimedOut => return Ok(Ended::TimedOut),
+            Watched::Stalled => return Ok(Ended::Stalled),
             Watched::Interrupted => return Ok(Ended::Interrupted),
             Watched::Ended(Some(GuestEnd::PowerOff)) => return Ok(Ended::PoweredOff),
             Watched::Ended(_) if interrupted => return Ok(Ended::Interrupted),

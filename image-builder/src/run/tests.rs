@@ -34,6 +34,7 @@ const SCRIPTS: &str = "NACRE_TEST_QEMU_SCRIPTS";
 struct Fake {
     dir: tempfile::TempDir,
     program: PathBuf,
+    progress: Option<Regex>,
 }
 
 impl Fake {
@@ -53,7 +54,7 @@ impl Fake {
         );
         fs::write(&program, text).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        Self { dir, program }
+        Self { dir, program, progress: None }
     }
 
     fn run(&self, expect: Option<&str>, limit: Duration) -> (Result<Ended, RunError>, String, Vec<Notice>) {
@@ -83,6 +84,7 @@ impl Fake {
             capture: None,
             expect: expect.as_ref(),
             deadline: Some(Instant::now() + limit),
+            progress: self.progress.as_ref().map(|lines| Progress { lines, within: Duration::from_secs(1) }),
         };
         let (mut out, mut notices) = (Vec::new(), Vec::new());
         let ended = run(&settings, events, &mut out, &mut |notice| {
@@ -158,6 +160,10 @@ fn fake_qemu() {
                 std::process::exit(0);
             }
             ("ignore-quit", _) => std::thread::sleep(LONG),
+            ("chatter", _) => loop {
+                println!("still here");
+                std::thread::sleep(Duration::from_millis(50));
+            },
             other => panic!("{other:?}"),
         }
     }
@@ -181,6 +187,16 @@ fn run_past_its_deadline_is_ended_even_if_qemu_does_not_obey() {
     let (ended, out, _) = fake.run(Some("never"), Duration::from_secs(2));
     assert_eq!(ended.unwrap(), Ended::TimedOut);
     assert!(out.contains("booting\n"), "{out}");
+    assert!(!fake.is_running());
+}
+
+#[test]
+fn run_of_a_guest_that_makes_no_progress_is_ended_whatever_else_it_says() {
+    let mut fake = Fake::new(&["say step 1\nchatter"]);
+    fake.progress = Some(Regex::new("^step ").unwrap());
+    let (ended, out, _) = fake.run(None, LONG);
+    assert_eq!(ended.unwrap(), Ended::Stalled);
+    assert!(out.contains("step 1\n") && out.contains("still here\n"), "{out}");
     assert!(!fake.is_running());
 }
 

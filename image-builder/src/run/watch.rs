@@ -21,10 +21,21 @@ pub(crate) enum Watched {
     Matched,
     /// The deadline passed.
     TimedOut,
+    /// No line of those that show progress came in time.
+    Stalled,
     /// The person wants to stop, or nobody reads the output any more.
     Interrupted,
     /// The VM ended. [`None`]: QEMU went without saying why.
     Ended(Option<GuestEnd>),
+}
+
+/// Lines without which the guest is taken to stand still.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Which they are.
+    pub lines: &'a Regex,
+    /// How long one may take, from the start or from the one before.
+    pub within: Duration,
 }
 
 /// Watches the consoles of one run, over restarts of the guest.
@@ -32,6 +43,7 @@ pub(crate) struct Watcher<'a> {
     out: &'a mut dyn Write,
     expect: Option<&'a Regex>,
     deadline: Option<Instant>,
+    progress: Option<Progress<'a>>,
     lines: Lines,
     /// The expected line has come: the run is over.
     matched: bool,
@@ -40,9 +52,14 @@ pub(crate) struct Watcher<'a> {
 }
 
 impl<'a> Watcher<'a> {
-    /// Prints to `out` until a line matches `expect` or `deadline` passes.
-    pub(crate) fn new(out: &'a mut dyn Write, expect: Option<&'a Regex>, deadline: Option<Instant>) -> Self {
-        Self { out, expect, deadline, lines: Lines::default(), matched: false, panic: None }
+    /// Prints to `out` until a line matches `expect`, `deadline` passes or there is no `progress`.
+    pub(crate) fn new(
+        out: &'a mut dyn Write,
+        expect: Option<&'a Regex>,
+        deadline: Option<Instant>,
+        progress: Option<Progress<'a>>,
+    ) -> Self {
+        Self { out, expect, deadline, progress, lines: Lines::default(), matched: false, panic: None }
     }
 
     /// Watches one VM to its end, or until there is a reason to end it; `answers` is told of each forwarded
@@ -51,14 +68,13 @@ impl<'a> Watcher<'a> {
         self.panic = None;
         let mut guest = None;
         let mut closed: Option<Instant> = None;
+        let mut moved = Instant::now();
         loop {
             if let (Some(end), Some(_)) = (&guest, closed) {
                 return Watched::Ended(Option::clone(end));
             }
-            let until = match (self.deadline, closed) {
-                (deadline, Some(closed)) => Some(deadline.map_or(closed, |deadline| closed.min(deadline))),
-                (deadline, None) => deadline,
-            };
+            let stalled_at = self.progress.map(|progress| moved + progress.within);
+            let until = [self.deadline, closed, stalled_at].into_iter().flatten().min();
             let event = match until {
                 Some(until) => events.recv_timeout(until.saturating_duration_since(Instant::now())),
                 None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -82,9 +98,16 @@ impl<'a> Watcher<'a> {
                     self.flush_open_line();
                     return Watched::TimedOut;
                 }
+                Err(_) if stalled_at.is_some_and(|at| Instant::now() >= at) => {
+                    self.flush_open_line();
+                    return Watched::Stalled;
+                }
                 Err(_) => return Watched::Ended(None),
             };
             for line in lines {
+                if self.progress.is_some_and(|progress| progress.lines.is_match(&line)) {
+                    moved = Instant::now();
+                }
                 match self.line(&line) {
                     Ok(false) => {}
                     Ok(true) => {
@@ -163,7 +186,8 @@ mod tests {
         }
         let expect = expect.map(|text| Regex::new(text).unwrap());
         let mut out = Vec::new();
-        let mut watcher = Watcher::new(&mut out, expect.as_ref(), limit.map(|limit| Instant::now() + limit));
+        let mut watcher =
+            Watcher::new(&mut out, expect.as_ref(), limit.map(|limit| Instant::now() + limit), None);
         let mut answered = Vec::new();
         let watched = watcher.watch(&receiver, &mut |forward| answered.push(forward));
         assert_eq!(answered, forwards);
