@@ -134,22 +134,19 @@ fn launch(order: &Order) -> Outcome {
     // Where the attacker finds no launcher there is nothing to abuse.
     fs::metadata(LAUNCHER).map_err(|error| errno(&error))?;
     let spec = crate::witness::launch_description(order);
-    let memory = call(libc::SYS_memfd_create, &[text("spec").as_ptr() as usize, 0])?;
-    call(libc::SYS_write, &[memory, spec.as_ptr() as usize, spec.len()])?;
-    // On one end of it the launcher reports; the attacker listens as the app manager would.
+    // On the other end of the launcher's socket the attacker is what the app manager would be.
     let mut ends = [0i32; 2];
     call(libc::SYS_socketpair, &[libc::AF_UNIX as usize, libc::SOCK_SEQPACKET as usize, 0, into(&mut ends)])?;
-    let report = ends[0] as usize;
+    let [manager, launcher] = ends.map(|end| end as usize);
+    call(libc::SYS_write, &[manager, spec.as_ptr() as usize, spec.len()])?;
     // SAFETY: one thread.
     match unsafe { nix::unistd::fork() } {
         Ok(nix::unistd::ForkResult::Child) => {}
         Ok(nix::unistd::ForkResult::Parent { .. }) => crate::attack::stay(),
         Err(error) => return Err(error),
     }
-    let _ = call(libc::SYS_dup3, &[memory, 30, 0]);
-    let _ = call(libc::SYS_dup3, &[report, 31, 0]);
+    let _ = call(libc::SYS_dup3, &[launcher, 30, 0]);
     let _ = call(libc::SYS_dup3, &[30, 3, 0]);
-    let _ = call(libc::SYS_dup3, &[31, 4, 0]);
     super::files::execute(LAUNCHER)
 }
 
