@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use nacre_sandbox::{LaunchSpec, NetworkSpec};
+use nacre_sandbox::{LaunchSpec, MAX_REPORT_BYTES, NetworkSpec};
 use nacre_sys::spawn::{PidNamespace, SpawnRequest, spawn};
 use nacre_sys::{fd_passing, netns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -60,7 +60,10 @@ fn run(bytes: &[u8], network: Option<BorrowedFd<'_>>) -> Launched {
     .unwrap();
     drop((report_in, output_in));
     let mut launched = Launched { report: String::new(), output: String::new(), code: -1 };
-    report.read_to_string(&mut launched.report).unwrap();
+    let mut packet = [0; MAX_REPORT_BYTES];
+    while let length @ 1.. = report.read(&mut packet).unwrap() {
+        launched.report.push_str(std::str::from_utf8(&packet[..length]).unwrap());
+    }
     // The packet that brings the filter's listener, which nobody takes here.
     launched.report = launched.report.trim_start_matches('\0').to_owned();
     output.read_to_string(&mut launched.output).unwrap();

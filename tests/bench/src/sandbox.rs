@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nacre_sandbox::LaunchSpec;
+use nacre_sandbox::{LaunchSpec, MAX_REPORT_BYTES};
 use nacre_seccomp_policy::{Arch, Options};
 use nacre_sys::fd_passing;
 use nacre_sys::spawn::{PidNamespace, SpawnRequest, spawn};
@@ -215,8 +215,11 @@ impl Launch {
         fd_passing::send(&report, &self.spec, &[])?;
         let time = run_with(&self.launcher, &[report_in.as_fd()], PidNamespace::New);
         drop(report_in);
-        let mut line = String::new();
-        File::from(report).read_to_string(&mut line)?;
+        let mut report = File::from(report);
+        let (mut line, mut packet) = (String::new(), [0; MAX_REPORT_BYTES]);
+        while let length @ 1.. = report.read(&mut packet)? {
+            line.push_str(&String::from_utf8_lossy(&packet[..length]));
+        }
         // The filter's listener, which nobody takes here, comes with a packet of one zero byte.
         let line = line.trim_start_matches('\0');
         if line.is_empty() { time } else { Err(format!("launcher: {line}").into()) }
