@@ -13,6 +13,7 @@ use crate::apps::Apps;
 use crate::clock;
 use crate::confinement::Confined;
 use crate::event_loop::{EventLoop, Source, until};
+use crate::flows::{Flows, FlowsError};
 use crate::netlink::Socket;
 use crate::resolver::Resolver;
 use crate::ruleset::{self, Filter};
@@ -36,6 +37,7 @@ pub(crate) struct Daemon {
     pub(crate) resolver: Resolver,
     pub(crate) apps: Apps,
     pub(crate) uplink: Uplink,
+    flows: Flows,
     /// Servers that appmgr named; none before [`Order::Begin`].
     pub(crate) time: Option<Time>,
     /// Whether the event loop waits for room towards appmgr.
@@ -57,6 +59,7 @@ impl Daemon {
             events,
             apps: Apps::default(),
             uplink: Uplink::default(),
+            flows: Flows::default(),
             time: None,
             waits_for_room: false,
         };
@@ -173,6 +176,8 @@ impl Daemon {
         self.tell_watch(dropped::Event::Left { app });
         match self.apps.join(&self.routes, &self.filter, app, network, fds) {
             Ok(policy) => {
+                let kept = self.flows.join(&self.filter, app, self.uplink.index());
+                self.tell_flows(kept);
                 let actions = self.resolver.step(dns::Event::Join { app, policy });
                 self.dns(actions);
                 self.appmgr.report(&Report::Joined { app });
@@ -220,7 +225,16 @@ impl Daemon {
     fn look_at_uplink(&mut self) -> Result<(), Box<dyn Error>> {
         let actions = self.uplink.look(&self.routes, &self.events)?;
         self.dhcp(actions);
+        let kept = self.flows.look_at_uplink(&self.filter, self.uplink.index());
+        self.tell_flows(kept);
         Ok(())
+    }
+
+    /// The table of flows only spares work: without it everything goes on.
+    fn tell_flows(&mut self, kept: Result<(), FlowsError>) {
+        if let Err(error) = kept {
+            self.appmgr.log(CauseChain(&error).to_string());
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod clock;
 mod confinement;
 mod daemon;
 mod event_loop;
+mod flows;
 mod netlink;
 mod random;
 mod resolver;

@@ -90,6 +90,11 @@ impl Uplink {
         actions
     }
 
+    /// The link's number, if it is there.
+    pub(crate) fn index(&self) -> Option<u32> {
+        self.present.as_ref().map(|present| present.index)
+    }
+
     /// When the DHCP client wants to be woken.
     pub(crate) fn deadline(&self) -> Option<u64> {
         self.present.as_ref()?.client.deadline()

@@ -63,6 +63,8 @@ fn try_all(board: Board, layers_off: &[&str], how: &str) -> Tried {
     assert_eq!(echo(vm.address(host.open)).as_deref(), Some("from-outside"));
     assert_eq!(echo(vm.address(host.other)), None);
     vm.wait_for(r"\] netpeer: got tcp from-outside");
+    // All of it with the kernel's table of flows: netd says so if it lacks the table, or a link.
+    assert!(!vm.has_printed("flows"), "{:?}", vm.transcript);
 
     let said = |pattern: &str| {
         let line = Regex::new(pattern).expect("valid");

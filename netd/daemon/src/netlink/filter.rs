@@ -3,7 +3,8 @@
 use super::filter_attributes::{
     BATCH_BEGIN, BATCH_END, CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, DATA_VALUE,
     DATA_VERDICT, DESCRIPTION_SIZE, ELEMENT_DATA, ELEMENT_EXPIRATION, ELEMENT_KEY, ELEMENT_TIMEOUT,
-    ELEMENTS_LIST, ELEMENTS_SET, ELEMENTS_TABLE, EXPRESSION_DATA, EXPRESSION_NAME, GOTO, HAS_TIMEOUTS,
+    ELEMENTS_LIST, ELEMENTS_SET, ELEMENTS_TABLE, EXPRESSION_DATA, EXPRESSION_NAME, FLOWS_HOOK,
+    FLOWS_HOOK_LINKS, FLOWS_HOOK_NUMBER, FLOWS_HOOK_PRIORITY, FLOWS_NAME, FLOWS_TABLE, GOTO, HAS_TIMEOUTS,
     HOOK_NUMBER, HOOK_PRIORITY, IS_MAP, LIST_ENTRY, REGISTER_FIRST, REGISTER_VERDICT, RULE_CHAIN,
     RULE_EXPRESSIONS, RULE_TABLE, SET_DATA_LENGTH, SET_DATA_TYPE, SET_DESCRIPTION, SET_FLAGS, SET_ID,
     SET_KEY_LENGTH, SET_KEY_TYPE, SET_NAME, SET_TABLE, SUBSYSTEM, TABLE_NAME, TYPE_VERDICT, VERDICT_CHAIN,
@@ -65,10 +66,16 @@ fn add(batch: &mut Messages, change: &Change, answer: u16) {
             out.add_text(CHAIN_TABLE, TABLE);
             out.add_text(CHAIN_NAME, name);
         }),
-        Change::AddRule { chain, expressions } => add(message::NEW_RULE, CREATE | APPEND, &|out| {
-            out.add_text(RULE_TABLE, TABLE);
-            out.add_text(RULE_CHAIN, chain);
-            out.nest(RULE_EXPRESSIONS, |out| expressions.iter().for_each(|part| expression(out, part)));
+        Change::AddRule { chain, expressions } => {
+            add(message::NEW_RULE, CREATE | APPEND, &|out| rule(out, chain, expressions));
+        }
+        Change::AddFirstRule { chain, expressions } => {
+            add(message::NEW_RULE, CREATE, &|out| rule(out, chain, expressions));
+        }
+        Change::AddFlows { name, link } => add(message::NEW_FLOWS, CREATE, &|out| {
+            out.add_text(FLOWS_TABLE, TABLE);
+            out.add_text(FLOWS_NAME, name);
+            out.nest(FLOWS_HOOK, |out| flows_hook(out, link.as_deref()));
         }),
         Change::AddSet(set) => add(message::NEW_SET, CREATE | EXCLUSIVE, &|out| new_set(out, set, id)),
         Change::DestroySet(name) => add(message::DESTROY_SET, 0, &|out| {
@@ -99,6 +106,21 @@ fn hook(out: &mut Attributes<'_>, hook: &Hook) {
     });
     out.add_u32(CHAIN_POLICY, hook.policy as u32);
     out.add_text(CHAIN_TYPE, kind);
+}
+
+fn rule(out: &mut Attributes<'_>, chain: &str, expressions: &[Expression]) {
+    out.add_text(RULE_TABLE, TABLE);
+    out.add_text(RULE_CHAIN, chain);
+    out.nest(RULE_EXPRESSIONS, |out| expressions.iter().for_each(|part| expression(out, part)));
+}
+
+/// Where packets come in, before everything else (`NF_NETDEV_INGRESS`).
+fn flows_hook(out: &mut Attributes<'_>, link: Option<&str>) {
+    out.add_u32(FLOWS_HOOK_NUMBER, 0);
+    out.add_u32(FLOWS_HOOK_PRIORITY, 0);
+    if let Some(link) = link {
+        out.nest(FLOWS_HOOK_LINKS, |out| out.add_text(LIST_ENTRY, link));
+    }
 }
 
 fn new_set(out: &mut Attributes<'_>, set: &Set, id: u32) {
@@ -227,6 +249,7 @@ fn expression(out: &mut Attributes<'_>, expression: &Expression) {
             out.add(2, &[13]);
         }),
         Expression::Untracked => named("notrack", &|_| {}),
+        Expression::KeepFlow(flows) => named("flow_offload", &|out| out.add_text(1, flows)),
         Expression::DestinationNat => {
             named("nat", &|out| numbers(&[(1, 1), (2, u32::from(AF_INET)), (3, first)], out));
         }

@@ -12,6 +12,7 @@ pub(super) mod message {
     pub(in crate::netlink) const NEW_RULE: u16 = 6;
     pub(in crate::netlink) const NEW_SET: u16 = 9;
     pub(in crate::netlink) const NEW_ELEMENT: u16 = 12;
+    pub(in crate::netlink) const NEW_FLOWS: u16 = 22;
     /// Like "delete", but done also if it is not there (Linux 6.3).
     pub(in crate::netlink) const DESTROY_TABLE: u16 = 26;
     pub(in crate::netlink) const DESTROY_CHAIN: u16 = 27;
@@ -32,6 +33,13 @@ pub(super) const HOOK_PRIORITY: u16 = 2;
 pub(super) const RULE_TABLE: u16 = 1;
 pub(super) const RULE_CHAIN: u16 = 2;
 pub(super) const RULE_EXPRESSIONS: u16 = 4;
+
+pub(super) const FLOWS_TABLE: u16 = 1;
+pub(super) const FLOWS_NAME: u16 = 2;
+pub(super) const FLOWS_HOOK: u16 = 3;
+pub(super) const FLOWS_HOOK_NUMBER: u16 = 1;
+pub(super) const FLOWS_HOOK_PRIORITY: u16 = 2;
+pub(super) const FLOWS_HOOK_LINKS: u16 = 3;
 
 pub(super) const SET_TABLE: u16 = 1;
 pub(super) const SET_NAME: u16 = 2;

@@ -30,6 +30,20 @@ pub(crate) enum Change {
         /// What it looks at and does.
         expressions: Cow<'static, [Expression]>,
     },
+    /// Add a rule before the others of a chain.
+    AddFirstRule {
+        /// The chain.
+        chain: Name,
+        /// What it looks at and does.
+        expressions: Cow<'static, [Expression]>,
+    },
+    /// Make the table of flows if it is not there, and let it see what comes in by a link.
+    AddFlows {
+        /// Its name.
+        name: Name,
+        /// The link; it leaves the table when it goes.
+        link: Option<Name>,
+    },
     /// Make a set.
     AddSet(Set),
     /// Remove a set if it is there.

@@ -42,6 +42,8 @@ pub(crate) enum Expression {
     Reject,
     /// Keep the packet out of the kernel's table of connections.
     Untracked,
+    /// Put the connection into a table of flows, if TCP has it established, and go on; else the rule ends.
+    KeepFlow(Name),
     /// Change the destination of the connection to the address in the first register.
     DestinationNat,
     /// Change the source of the connection to the address of the link it goes out on.
@@ -134,6 +136,8 @@ pub(crate) enum Connection {
     Status = 2,
 }
 
+/// Bit of [`Connection::State`]: established, and no ICMP error about it.
+pub(crate) const ESTABLISHED: u32 = 2;
 /// Bits of [`Connection::State`]: established, or an ICMP error about such a connection.
 pub(crate) const KNOWN: u32 = 2 | 4;
 /// Bit of [`Connection::State`]: of no connection, and beginning none.

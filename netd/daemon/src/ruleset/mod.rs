@@ -7,6 +7,7 @@ pub(crate) mod app;
 pub(crate) mod base;
 pub(crate) mod change;
 pub(crate) mod expression;
+pub(crate) mod flows;
 #[cfg(test)]
 mod text;
 

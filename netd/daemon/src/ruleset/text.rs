@@ -29,11 +29,13 @@ fn line(change: &Change) -> String {
             hook.kind, hook.place, hook.priority, hook.policy
         ),
         Change::DestroyChain(name) => format!("destroy chain {name}\n"),
-        Change::AddRule { chain, expressions } => {
-            expressions.iter().fold(format!("add rule {chain}\n"), |mut text, part| {
-                writeln!(text, "  [ {} ]", words(part)).unwrap();
-                text
-            })
+        Change::AddRule { chain, expressions } => format!("add rule {chain}\n") + &all_words(expressions),
+        Change::AddFirstRule { chain, expressions } => {
+            format!("insert rule {chain}\n") + &all_words(expressions)
+        }
+        Change::AddFlows { name, link } => {
+            let link = link.as_ref().map(|link| format!(" of {link}")).unwrap_or_default();
+            format!("add flowtable {name} at Ingress priority 0{link}\n")
         }
         Change::AddSet(set) => format!(
             "add set {} {:?} : {:?} {:?} size {}\n",
@@ -51,6 +53,13 @@ fn line(change: &Change) -> String {
         }
         Change::DestroyElement { set, key } => format!("destroy element {set} {}\n", hex(key)),
     }
+}
+
+fn all_words(expressions: &[Expression]) -> String {
+    expressions.iter().fold(String::new(), |mut text, part| {
+        writeln!(text, "  [ {} ]", words(part)).unwrap();
+        text
+    })
 }
 
 fn words(expression: &Expression) -> String {
@@ -73,6 +82,7 @@ fn words(expression: &Expression) -> String {
         Expression::Log(mark) => format!("log prefix {} group 1 snaplen {HEADERS}", mark.text()),
         Expression::Reject => "reject type 0 code 13".into(),
         Expression::Untracked => "notrack".into(),
+        Expression::KeepFlow(flows) => format!("flow add {flows}"),
         Expression::DestinationNat => "nat dnat ip addr_min reg 0".into(),
         Expression::Masquerade => "masq".into(),
         Expression::RateOver { per_second, burst } => {
