@@ -85,11 +85,11 @@ impl LaunchSpec {
     ///
     /// # Errors
     ///
-    /// [`DecodeSpecError`] if it is too long or any other encoding.
+    /// [`DecodeSpecError`] if it is too long or no such description.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeSpecError> {
         if bytes.len() > MAX_SPEC_BYTES {
             return Err(DecodeSpecError::TooLong);
         }
-        Ok(device::decode(bytes)?)
+        Ok(device::decode_own(bytes)?)
     }
 }

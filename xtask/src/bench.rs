@@ -28,6 +28,8 @@ pub(crate) fn bench(part: Option<&str>) -> Result<(), Failure> {
     run(cargo().args(["build", "--quiet", "--release", "--package", "nacre-bench"]))?;
     let mut bench = Command::new(target().join("release/nacre-bench"));
     bench.arg(nacre().get_program()).arg(launcher).arg(busybox).args(part);
+    // The image whose boot is measured is a production image, which no development key may sign.
+    bench.env("NACRE_KEYS", target().join("bench/keys"));
     run(bench.current_dir(root()))
 }
 

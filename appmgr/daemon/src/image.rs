@@ -42,7 +42,7 @@ impl Image {
     pub(crate) fn load(path: &Path) -> Result<Self, LoadImageError> {
         let bytes = file::read(path, MAX_BYTES)
             .map_err(|source| LoadImageError::Read { path: path.into(), source })?;
-        let info: ImageInfo = device::decode(&bytes)?;
+        let info: ImageInfo = device::decode_own(&bytes)?;
         #[cfg(not(feature = "layer-switches"))]
         if !info.layers_off.is_empty() || !info.layers_off_of.is_empty() {
             return Err(LoadImageError::NotSwitchable);

@@ -393,6 +393,15 @@ pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, 
     if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotDeterministic) }
 }
 
+/// Decodes what the OS has for itself: a packet between two of its programs, a file of the verified root filesystem. In
+/// which form it is, nobody else could choose, so that only bytes behind it are refused; [`decode`] is for all that comes
+/// from further away.
+pub fn decode_own<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, DecodeError> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let value = decoder.decode()?;
+    if decoder.position() == bytes.len() { Ok(value) } else { Err(DecodeError::NotDeterministic) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -109,7 +109,7 @@ fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>)
     }
     if wanted("boot") {
         say("kernel start to first app line");
-        let image = rebuild::build(&programs, &checkout, boot::RECIPE, &work.join("image"))?;
+        let image = boot::build(&programs, &checkout, &work.join("image"))?;
         rows.append(&mut boot::rows(&programs, &image)?);
     }
     if wanted("panel") {
