@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nacre_diag::{Diagnostic, Place};
-use nacre_manifest::app::{AppSource, BIN_FOLDER, Build};
+use nacre_manifest::app::{AppSource, BIN_FOLDER, Build, C_FOLDER};
 use nacre_manifest::device::{self, Network};
 use nacre_seccomp_policy::Denials;
 use nacre_verify::digest::Digest;
@@ -20,7 +20,7 @@ use crate::failure::{Exit, Failure, OrFail};
 use crate::progress::Step;
 use crate::sizes::{AppSize, FileSize};
 use crate::terminal::Terminal;
-use crate::toolchain::{Architecture, Job, Optimization, Toolchain};
+use crate::toolchain::{self, Architecture, Job, Optimization, Toolchain};
 
 /// A signed app package.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Package {
         let mut files = compile(app, packer, &scratch)?;
         for (path, listed) in listed(app)? {
             if files.contains_key(&path) {
-                let what = format!("`files`: cargo makes `{path}` already");
+                let what = format!("`files`: the build makes `{path}` already");
                 let place = app.files.iter().find(|f| f.image_path == path).map(|f| f.place.clone());
                 let place = place.unwrap_or_else(|| app.places.build.clone());
                 let hint = "give the file another name, or remove it here";
@@ -141,7 +141,11 @@ fn resolver(network: Option<&Network>) -> Files {
 type Files = BTreeMap<String, (bool, Vec<u8>)>;
 
 fn compile(app: &AppSource, packer: &Packer, scratch: &Path) -> Result<Files, Failure> {
-    let Build::Cargo { package } = &app.build else { return Ok(Files::new()) };
+    let package = match &app.build {
+        Build::Cargo { package } => package,
+        Build::C => return compile_c(app, packer, scratch),
+        Build::None => return Ok(Files::new()),
+    };
     if !app.folder.join("Cargo.toml").is_file() {
         let what = format!("`build: cargo`, but there is no Cargo.toml in `{}`", app.folder.display());
         let hint = "put the crate there, or write `build: none` and list the program under `files`";
@@ -165,6 +169,22 @@ fn compile(app: &AppSource, packer: &Packer, scratch: &Path) -> Result<Files, Fa
         .collect()
 }
 
+fn compile_c(app: &AppSource, packer: &Packer, scratch: &Path) -> Result<Files, Failure> {
+    let sources = app.folder.join(C_FOLDER);
+    if !sources.is_dir() {
+        let what = format!("`build: c`, but there is no folder `{C_FOLDER}` in `{}`", app.folder.display());
+        let found = Diagnostic::error(Exit::NotFound, what).at(app.places.build.clone());
+        return Err(found.with_hint("put the C sources there").into());
+    }
+    let _step = Step::begin(packer.terminal, format!("building {}", app.manifest.app.short()));
+    let folder = scratch.join("bin");
+    fs::create_dir_all(&folder).or_fail(Exit::Internal, || format!("can't make `{}`", folder.display()))?;
+    let path = folder.join("program");
+    toolchain::c::build(packer.toolchain.architecture, &sources, &path)?;
+    let content = fs::read(&path).or_fail(Exit::Internal, || format!("can't read `{}`", path.display()))?;
+    Ok(Files::from([(app.program().to_owned(), (true, content))]))
+}
+
 /// The files that are packed as they are.
 fn listed(app: &AppSource) -> Result<Files, Failure> {
     app.files
@@ -181,7 +201,7 @@ fn listed(app: &AppSource) -> Result<Files, Failure> {
 /// Finds early, before anything long begins, what is wrong with an app that isn't built from sources.
 pub(super) fn check_listed(app: &AppSource, architecture: &Architecture) -> Result<(), Failure> {
     match app.build {
-        Build::Cargo { .. } => Ok(()),
+        Build::Cargo { .. } | Build::C => Ok(()),
         Build::None => check_program(app, architecture, &listed(app)?),
     }
 }

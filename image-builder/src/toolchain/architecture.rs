@@ -31,8 +31,12 @@ pub struct Architecture {
     pub linker_package: &'static str,
     /// Where Debian's musl has its start files and libraries.
     pub musl_folder: &'static str,
+    /// Where it has the headers.
+    pub musl_headers: &'static str,
     /// Debian's package of musl.
     pub musl_package: &'static str,
+    /// What the C compiler is told of the processor.
+    pub c_flags: &'static [&'static str],
 }
 
 const TABLE: [Architecture; 2] = [
@@ -57,7 +61,9 @@ const TABLE: [Architecture; 2] = [
         linker: "arm-linux-gnueabihf-gcc",
         linker_package: "gcc-arm-linux-gnueabihf",
         musl_folder: "/usr/lib/arm-linux-musleabihf",
+        musl_headers: "/usr/include/arm-linux-musleabihf",
         musl_package: "musl-dev:armhf",
+        c_flags: &["-mcpu=cortex-a7", "-mthumb", "-mfpu=vfpv3-d16"],
     },
     Architecture {
         arch: Arch::X86_64,
@@ -72,7 +78,9 @@ const TABLE: [Architecture; 2] = [
         linker: "x86_64-linux-gnu-gcc",
         linker_package: "gcc",
         musl_folder: "/usr/lib/x86_64-linux-musl",
+        musl_headers: "/usr/include/x86_64-linux-musl",
         musl_package: "musl-dev",
+        c_flags: &[],
     },
 ];
 

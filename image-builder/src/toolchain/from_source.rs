@@ -131,7 +131,7 @@ const UNWINDER: &str = "INPUT(-lgcc_eh -lgcc)\nPROVIDE(_dl_find_object = abort);
 
 /// musl's static libraries and start files, without its `libc.so`, which the linker would prefer, and with
 /// the `libunwind.a` that Rust asks for and GCC has under another name.
-fn library_folder(architecture: &Architecture, cache: &Cache) -> Result<PathBuf, Failure> {
+pub(super) fn library_folder(architecture: &Architecture, cache: &Cache) -> Result<PathBuf, Failure> {
     let folder = cache.folder(Path::new("toolchain").join(format!("musl-{}", architecture.arch)))?;
     let step = || format!("can't prepare `{}`", folder.display());
     let entries = fs::read_dir(architecture.musl_folder).or_fail(Exit::NotFound, step)?;

@@ -20,6 +20,7 @@ use memory::{Memory, Start};
 
 mod architecture;
 mod artifacts;
+pub mod c;
 mod from_source;
 mod inputs;
 mod memory;

@@ -30,6 +30,9 @@ pub const FILE_NAME: &str = "nacre.yaml";
 /// Folder of programs in an app's image; what `build: cargo` makes lands here.
 pub const BIN_FOLDER: &str = "/app/bin";
 
+/// Folder of the sources of `build: c`, in the app's folder.
+pub const C_FOLDER: &str = "src";
+
 /// A validated app manifest, with what only the build needs.
 #[derive(Debug, Clone)]
 pub struct AppSource {
@@ -55,6 +58,8 @@ pub enum Build {
         /// The package, if the folder is a workspace with more than one.
         package: Option<String>,
     },
+    /// The C sources in the app's folder ([`C_FOLDER`]): one program, the first word of `run`.
+    C,
     /// Nothing is built: the programs are among the `files`.
     None,
 }

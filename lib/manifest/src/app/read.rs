@@ -124,23 +124,26 @@ fn version(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<String> {
     super::version_text(reading, node)
 }
 
+/// How an app's programs can be made.
+const WAYS: [&str; 3] = ["cargo", "c", "none"];
+
 fn build(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<Build> {
     let node = fields.need(reading, "build", "build: cargo")?;
     let package = fields.get("package").and_then(|node| package(reading, node));
     match &node.value {
         Value::Text(text) if text == "cargo" => return Some(Build::Cargo { package }),
-        Value::Text(text) if text == "none" => {
+        Value::Text(text) if text == "c" || text == "none" => {
             if let Some(node) = fields.get("package") {
-                reading.bad(node, "`package` has no meaning with `build: none`", "remove it");
+                reading.bad(node, format!("`package` has no meaning with `build: {text}`"), "remove it");
             }
-            return Some(Build::None);
+            return Some(if text == "c" { Build::C } else { Build::None });
         }
-        // A slip of `cargo` or `none` is a slip, everything else a way of building that is not there.
-        Value::Text(text) if nacre_diag::did_you_mean(text, ["cargo", "none"]).is_some() => {
-            reading.word(node, &[("cargo", ()), ("none", ())]);
+        // A slip of a word is a slip, everything else a way of building that is not there.
+        Value::Text(text) if nacre_diag::did_you_mean(text, WAYS).is_some() => {
+            reading.word(node, &WAYS.map(|way| (way, ())));
         }
         Value::Text(_) | Value::Map(_) | Value::List(_) => unenforced::refuse_build(reading, node),
-        _ => reading.wrong_kind(node, "`cargo` or `none`", ""),
+        _ => reading.wrong_kind(node, "`cargo`, `c` or `none`", ""),
     }
     None
 }

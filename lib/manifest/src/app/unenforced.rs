@@ -2,7 +2,7 @@
 
 use crate::yaml::{Node, Reading, Value, shown};
 
-/// `build: c` and commands.
+/// Commands, and what is no way of building.
 pub(super) fn refuse_build(reading: &mut Reading<'_>, node: &Node) {
     let found = match &node.value {
         Value::Text(text) => format!("`build: {}`", shown(text)),
@@ -10,7 +10,7 @@ pub(super) fn refuse_build(reading: &mut Reading<'_>, node: &Node) {
     };
     reading.refuse(
         node,
-        format!("{found} is refused: only crates can be built at this stage"),
-        "write `build: cargo`, or build it yourself, write `build: none` and list the program under `files`",
+        format!("{found} is refused: only crates and C sources can be built at this stage"),
+        "write `build: cargo` or `build: c`, or build it yourself, write `build: none` and list the program under `files`",
     );
 }
