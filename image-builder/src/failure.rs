@@ -51,6 +51,11 @@ impl Failure {
         self.exit
     }
 
+    /// The findings that it is made of, if it is.
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
     /// The findings as the printer wants them.
     pub fn into_report(self) -> Report {
         if let Some(report) = self.report {

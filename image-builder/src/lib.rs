@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app_image;
+pub mod app_project;
 pub mod attack;
 pub mod board_file;
 pub mod build;

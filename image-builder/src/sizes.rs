@@ -1,7 +1,5 @@
 //! `sizes.json`: how large the image is, by part and by file, and the same as a table.
 
-use std::fmt::Write as _;
-
 use nacre_verify::slot::{ENVELOPE_AREA_BYTES, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -87,9 +85,7 @@ impl Sizes {
     /// The table for the terminal; ends with a line feed.
     pub fn table(&self) -> String {
         let mut out = String::new();
-        let mut row = |name: &str, bytes: u64| {
-            let _ = writeln!(out, "{name:<44}{:>12}", grouped(bytes));
-        };
+        let mut row = |name: &str, bytes: u64| out.push_str(&line(name, bytes));
         row(&format!("{} {} for {}: slot", self.image, self.version, self.board), self.slot_bytes);
         for part in &self.parts {
             row(&format!("  {}", part.name), part.bytes);
@@ -101,15 +97,32 @@ impl Sizes {
         }
         row("slot without apps", self.slot_bytes_without_apps);
         for app in &self.apps {
-            row(&format!("{} {}: package", app.app, app.version), app.package_bytes);
-            for file in &app.files {
-                row(&format!("    {} (unpacked)", file.path), file.bytes);
-            }
+            app.rows(&mut row);
         }
         row("data partition", self.data_bytes);
         row("disk", self.disk_bytes);
         out
     }
+}
+
+impl AppSize {
+    /// The table for the terminal; ends with a line feed.
+    pub fn table(&self) -> String {
+        let mut out = String::new();
+        self.rows(&mut |name, bytes| out.push_str(&line(name, bytes)));
+        out
+    }
+
+    fn rows(&self, row: &mut impl FnMut(&str, u64)) {
+        row(&format!("{} {}: package", self.app, self.version), self.package_bytes);
+        for file in &self.files {
+            row(&format!("    {} (unpacked)", file.path), file.bytes);
+        }
+    }
+}
+
+fn line(name: &str, bytes: u64) -> String {
+    format!("{name:<44}{:>12}\n", grouped(bytes))
 }
 
 /// Digits in groups of three, with a narrow sign that a program can't mistake.

@@ -11,7 +11,8 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// `$NACRE_SOURCE`, else the nearest checkout above one of `starts`, in that order.
+    /// `$NACRE_SOURCE`, else the nearest checkout above one of `starts`, in that order, else the one that this program
+    /// was built in.
     pub fn find(starts: &[&Path]) -> Result<Self, Failure> {
         if let Some(named) = std::env::var_os("NACRE_SOURCE").filter(|v| !v.is_empty()) {
             let root = PathBuf::from(named);
@@ -24,14 +25,25 @@ impl Workspace {
                 .hint("set it to the folder of your checkout, or unset it and work inside the checkout")),
             };
         }
-        for start in starts {
-            let Ok(start) = start.canonicalize() else { continue };
-            if let Some(root) = start.ancestors().find(|p| is_checkout(p)) {
-                return Ok(Self { root: root.to_owned() });
-            }
+        let own = std::env::current_exe().ok();
+        let starts = starts.iter().copied().chain(own.as_deref());
+        if let Some(found) = Self::above(starts) {
+            return Ok(found);
         }
         Err(Failure::new(Exit::NotFound, "found no checkout of Nacre above the recipe or the current folder")
             .hint("set NACRE_SOURCE to the folder of your checkout"))
+    }
+
+    fn above<'p>(starts: impl Iterator<Item = &'p Path>) -> Option<Self> {
+        starts.filter_map(|start| start.canonicalize().ok()).find_map(|start| {
+            let root = start.ancestors().find(|folder| is_checkout(folder))?;
+            Some(Self { root: root.to_owned() })
+        })
+    }
+
+    /// Where it has, or would have, the description of a board.
+    pub fn board_file(&self, board: &str) -> PathBuf {
+        self.root.join("recipes/boards").join(format!("{board}.yaml"))
     }
 
     /// Its top folder, absolute.
@@ -57,9 +69,9 @@ mod tests {
             std::fs::create_dir_all(top.path().join(folder)).unwrap();
         }
         let nested = top.path().join("recipes/images");
-        assert!(Workspace::find(&[&nested]).is_err(), "no Cargo.toml yet");
+        let find = || Workspace::above([Path::new("/nonexistent"), &nested].into_iter());
+        assert!(find().is_none(), "no Cargo.toml yet");
         std::fs::write(top.path().join("Cargo.toml"), "[workspace]\n").unwrap();
-        let found = Workspace::find(&[Path::new("/nonexistent"), &nested]).unwrap();
-        assert_eq!(found.root(), top.path().canonicalize().unwrap());
+        assert_eq!(find().unwrap().root(), top.path().canonicalize().unwrap());
     }
 }

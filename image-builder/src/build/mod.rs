@@ -177,7 +177,9 @@ impl Inputs {
     fn read(request: &Request) -> Result<Self, Failure> {
         let recipe = image::load(&request.recipe)?;
         let board_name = request.board.as_deref().unwrap_or(&recipe.board);
-        let board_file = recipe.board_file(board_name)?;
+        let board_file = recipe
+            .board_file(board_name)
+            .or_else(|missing| board_of_checkout(board_name, &recipe).ok_or(missing))?;
         let board_text = board::read(&board_file)?;
         let mut board = board::parse(&board_text, &board_file.display().to_string())?;
         if recipe.kernel == KernelChoice::Control {
@@ -226,6 +228,13 @@ impl Inputs {
         let apps = problems.or(apps)?;
         Ok(Self { recipe, board, board_text, apps, warnings })
     }
+}
+
+/// A board of the checkout, for who keeps recipes elsewhere.
+fn board_of_checkout(name: &str, recipe: &ImageRecipe) -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let workspace = Workspace::find(&[&recipe.folder, &here]).ok()?;
+    Some(workspace.board_file(name)).filter(|file| file.is_file())
 }
 
 fn open_keys(name: &str, profile: Profile, terminal: &Terminal) -> Result<KeyFolder, Failure> {

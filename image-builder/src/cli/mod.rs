@@ -9,6 +9,7 @@ use crate::failure::{Exit, Failure, OrFail};
 use crate::interrupt;
 use crate::terminal::{ColorChoice, Terminal};
 
+pub mod app;
 pub mod attack;
 pub mod build;
 pub mod device;
@@ -47,6 +48,8 @@ enum Command {
     Run(run::Args),
     /// Attack an image's sandbox, and see what holds.
     Attack(attack::Args),
+    /// Make, check and package apps.
+    App(app::Args),
     /// Talk to a running device.
     Device(device::Args),
     /// Make and show signing keys.
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Image(args) => image::execute(args, &terminal),
         Command::Run(args) => run::execute(args, &terminal).map(success),
         Command::Attack(args) => attack::execute(args, &terminal).map(success),
+        Command::App(args) => app::execute(args, &terminal).map(success),
         Command::Device(args) => device::execute(args, &terminal).map(success),
         Command::Policy(args) => policy::execute(args).map(success),
         Command::Key(args) => key::execute(args, &terminal).map(success),

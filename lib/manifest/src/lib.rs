@@ -28,3 +28,6 @@ mod path;
 mod unit;
 #[cfg(feature = "yaml")]
 mod yaml;
+
+#[cfg(feature = "yaml")]
+pub use unit::show_size;

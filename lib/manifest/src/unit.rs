@@ -59,7 +59,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, Slip> {
 }
 
 /// A size in the largest unit that divides it.
-pub(crate) fn show_size(bytes: u64) -> String {
+pub fn show_size(bytes: u64) -> String {
     for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if bytes > 0 && bytes.is_multiple_of(factor) {
             return format!("{}{unit}", bytes / factor);
