@@ -20,6 +20,7 @@ mod budgets;
 mod denials;
 mod devices;
 mod fields;
+mod first_app;
 mod health;
 mod integrity;
 mod judges;
