@@ -12,6 +12,7 @@ use nacre_manifest::show_size;
 use serde::Serialize;
 
 use super::{DEFAULT_BOARD, find_board};
+use crate::build::board_file_of;
 use crate::disk::Layout;
 use crate::failure::{Exit, Failure};
 
@@ -66,7 +67,7 @@ pub fn check(request: &Request) -> Result<Checked, Failure> {
         .unwrap_or(DEFAULT_BOARD);
     let board = match &recipe {
         Some(recipe) if !board_name.contains('/') => {
-            nacre_manifest::board::load(&recipe.board_file(board_name)?)?
+            nacre_manifest::board::load(&board_file_of(recipe, board_name)?)?
         }
         _ => find_board(board_name, &app.folder)?,
     };

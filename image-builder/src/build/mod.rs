@@ -177,9 +177,7 @@ impl Inputs {
     fn read(request: &Request) -> Result<Self, Failure> {
         let recipe = image::load(&request.recipe)?;
         let board_name = request.board.as_deref().unwrap_or(&recipe.board);
-        let board_file = recipe
-            .board_file(board_name)
-            .or_else(|missing| board_of_checkout(board_name, &recipe).ok_or(missing))?;
+        let board_file = board_file_of(&recipe, board_name)?;
         let board_text = board::read(&board_file)?;
         let mut board = board::parse(&board_text, &board_file.display().to_string())?;
         if recipe.kernel == KernelChoice::Control {
@@ -230,11 +228,13 @@ impl Inputs {
     }
 }
 
-/// A board of the checkout, for who keeps recipes elsewhere.
-fn board_of_checkout(name: &str, recipe: &ImageRecipe) -> Option<PathBuf> {
-    let here = std::env::current_dir().ok()?;
-    let workspace = Workspace::find(&[&recipe.folder, &here]).ok()?;
-    Some(workspace.board_file(name)).filter(|file| file.is_file())
+/// The file of a board that a recipe, or who builds it, names; for who keeps recipes elsewhere, the checkout's.
+pub(crate) fn board_file_of(recipe: &ImageRecipe, board: &str) -> Result<PathBuf, nacre_diag::Report> {
+    recipe.board_file(board).or_else(|missing| {
+        let here = std::env::current_dir().unwrap_or_default();
+        let workspace = Workspace::find(&[&recipe.folder, &here]).ok();
+        workspace.map(|workspace| workspace.board_file(board)).filter(|file| file.is_file()).ok_or(missing)
+    })
 }
 
 fn open_keys(name: &str, profile: Profile, terminal: &Terminal) -> Result<KeyFolder, Failure> {

@@ -27,13 +27,13 @@ pub struct Args {
     /// The app's folder, or its manifest.
     #[arg(value_name = "DIR", default_value = ".")]
     app: PathBuf,
-    /// Board by name, or by the path of its file; qemu-armv7 without it.
+    /// Board, by name or file; qemu-armv7 without it.
     #[arg(long, value_name = "BOARD")]
     board: Option<String>,
     /// Key set that signs the package.
     #[arg(long, value_name = "NAME", default_value = DEVELOPMENT)]
     keys: String,
-    /// File to write; `out/<id>-<architecture>.app` without it.
+    /// File to write; out/ID-ARCH.app without it.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write JSON.

@@ -26,7 +26,7 @@ pub struct Args {
     /// The app's folder, or its manifest.
     #[arg(value_name = "DIR", default_value = ".")]
     app: PathBuf,
-    /// Board by name, or by the path of its file; the recipe's or qemu-armv7 without it.
+    /// Board, by name or file; qemu-armv7 without it.
     #[arg(long, value_name = "BOARD")]
     board: Option<String>,
     /// Recipe of an image that is to have the app.
