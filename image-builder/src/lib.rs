@@ -18,6 +18,7 @@ pub mod disk;
 pub mod elf;
 pub mod failure;
 pub mod guid;
+pub mod import;
 pub mod inspect;
 pub mod interrupt;
 pub mod kernel;
