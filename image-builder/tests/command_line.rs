@@ -94,8 +94,9 @@ fn static_program(machine: u16) -> Vec<u8> {
 #[test]
 fn help_of_every_command_has_an_example() {
     let project = Project::new();
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &[],
+        &["app", "import"],
         &["build"],
         &["run"],
         &["image", "verify"],

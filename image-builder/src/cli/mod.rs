@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
         Command::Image(args) => image::execute(args, &terminal),
         Command::Run(args) => run::execute(args, &terminal).map(success),
         Command::Attack(args) => attack::execute(args, &terminal).map(success),
-        Command::App(args) => app::execute(args, &terminal).map(success),
+        Command::App(args) => app::execute(args, &terminal),
         Command::Device(args) => device::execute(args, &terminal).map(success),
         Command::Policy(args) => policy::execute(args).map(success),
         Command::Key(args) => key::execute(args, &terminal).map(success),

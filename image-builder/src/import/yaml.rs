@@ -86,7 +86,7 @@ pub(super) fn write(draft: &Draft, file: &str) -> (String, Vec<Line>) {
     out.line(
         "build: none",
         DEFAULT,
-        "the program is compiled before, static and for the board; or write `cargo`",
+        "the program is compiled before, static and for the board; or write `c` or `cargo`",
     );
     out.line("files:", "EntryPoint", "");
     let program = draft.run.first().map_or("", |program| &program.value);

@@ -1,18 +1,22 @@
 //! `nacre app`.
 
-pub mod build;
-pub mod check;
-pub mod new;
+use std::process::ExitCode;
 
 use clap::Subcommand;
 
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
+pub mod build;
+pub mod check;
+pub mod import;
+pub mod new;
+
 const EXAMPLES: &str = "Examples:
   nacre app new thermostat --lang c
   nacre app check thermostat
-  nacre app build thermostat";
+  nacre app build thermostat
+  nacre app import app_manifest.json";
 
 /// Arguments of `nacre app`.
 #[derive(Debug, clap::Args)]
@@ -30,13 +34,18 @@ enum Action {
     Check(check::Args),
     /// Build an app and sign its package.
     Build(build::Args),
+    /// Turn an Azure Sphere manifest into a Nacre one.
+    Import(import::Args),
 }
 
 /// Does it.
-pub fn execute(args: Args, terminal: &Terminal) -> Result<(), Failure> {
+pub fn execute(args: Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let success = |()| ExitCode::SUCCESS;
     match args.action {
-        Action::New(args) => new::execute(args, terminal),
-        Action::Check(args) => check::execute(&args, terminal),
-        Action::Build(args) => build::execute(&args, terminal),
+        Action::New(args) => new::execute(args, terminal).map(success),
+        Action::Check(args) => check::execute(&args, terminal).map(success),
+        Action::Build(args) => build::execute(&args, terminal).map(success),
+        // What is left out has an exit code without being an error.
+        Action::Import(args) => import::execute(args, terminal),
     }
 }
