@@ -58,7 +58,11 @@ impl Project {
     }
 
     fn nacre(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
+        self.run(Path::new(env!("CARGO_BIN_EXE_nacre")), arguments)
+    }
+
+    fn run(&self, program: &Path, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program);
         command.current_dir(self.0.path()).args(arguments).env("NO_COLOR", "1");
         command.env("NACRE_KEYS", self.path("keys")).env("NACRE_CACHE", self.path("cache"));
         command.env_remove("NACRE_SOURCE").output().unwrap()
@@ -177,7 +181,14 @@ fn app_for_another_machine_is_refused_by_name() {
 #[test]
 fn build_without_a_checkout_says_how_to_name_one() {
     let project = Project::new();
-    project.refused(&[], 66, &["no checkout of Nacre", "NACRE_SOURCE"]);
+    // The program of a checkout knows that one.
+    let program = project.path("nacre");
+    fs::copy(env!("CARGO_BIN_EXE_nacre"), &program).unwrap();
+    let output = project.run(&program, &["build", "tiny.yaml"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(66), "{said}");
+    assert!(said.contains("no checkout of Nacre") && said.contains("NACRE_SOURCE"), "{said}");
+    assert!(!project.path("out").exists(), "something was written");
 }
 
 /// A project whose checkout is this one, so that a build comes as far as its output folder.
