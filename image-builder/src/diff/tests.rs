@@ -269,10 +269,10 @@ fn diff_of_another_network_names_each_permission_time_server_and_the_files() {
     let two = Two::new(&one, &other);
     let said = two.text("a", "b", &trust());
     for line in [
-        "- permission: has no network\n",
+        "- permission: may not use the network\n",
         "+ permission: may send to 10.0.2.2, UDP port 9000\n",
         "+ permission: may connect to api.example.com, TCP port 443\n",
-        "+ permission: is reached at TCP port 8080 of the device\n",
+        "+ permission: accepts connections on TCP port 8080 of the device\n",
         "- time server: a.example\n+ time server: b.example\n",
         "+ /sbin/netd: file 0755, owner 0:0, 1 bytes\n",
     ] {

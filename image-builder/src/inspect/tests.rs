@@ -350,7 +350,7 @@ fn inspect_of_a_verified_image_shows_files_sizes_and_what_apps_may_do() {
         "0755  0:0    5000    /sbin/init\n",
         "  may use up to 4 MiB of memory\n",
         "  may connect to api.example.com, TCP port 443\n",
-        "  is reached at TCP port 8080 of the device\n",
+        "  accepts connections on TCP port 8080 of the device\n",
         "network        yes: netd is there for apps whose manifest has `network`\n",
         "time servers   pool.ntp.org\n",
         "development keys",

@@ -2,83 +2,169 @@
 
 use crate::device::{DeviceKind, EventKind, Manifest, Network, Port, Protocol, RestartPolicy, SystemGrant};
 
-/// A sentence for each thing that the manifest grants, limits or withholds, in a fixed order; they read on
-/// from the app's name, like "may use up to 2 MiB of memory".
+/// What a sentence is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// The program.
+    Program,
+    /// How much it may use of what every app has.
+    Limit,
+    /// What it may do beyond what every app may.
+    Grant,
+    /// What it was not granted, so that nobody has to know what there is.
+    Lack,
+    /// When it is started again, and what follows its end.
+    Conduct,
+}
+
+/// One thing that a manifest grants, limits or withholds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    /// What it is about.
+    pub topic: Topic,
+    /// Reads on from the app's name: `may use up to 2 MiB of memory`.
+    pub text: String,
+    /// The field behind it, where the manifest has one value of it and not a list.
+    pub value: Option<FieldValue>,
+}
+
+/// A field of the manifest and its value in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldValue {
+    /// As `nacre.yaml` has it: `limits.memory`.
+    pub field: &'static str,
+    /// `2 MiB`.
+    pub value: String,
+}
+
+impl Sentence {
+    fn of(topic: Topic, text: impl Into<String>) -> Self {
+        Self { topic, text: text.into(), value: None }
+    }
+
+    fn with(topic: Topic, field: &'static str, value: String, text: impl FnOnce(&str) -> String) -> Self {
+        Self { topic, text: text(&value), value: Some(FieldValue { field, value }) }
+    }
+
+    /// With a capital letter and a full stop: `May use up to 2 MiB of memory.`
+    pub fn whole(&self) -> String {
+        let mut rest = self.text.chars();
+        let first = rest.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(rest).chain(['.']).collect()
+    }
+}
+
+/// The texts of all [`sentences`].
 pub fn describe(manifest: &Manifest) -> Vec<String> {
-    let limits = &manifest.limits;
-    let mut lines = vec![
-        format!("runs `{}`", manifest.run.join(" ")),
-        format!("may use up to {} of memory", size(limits.memory_bytes)),
-        format!("may use up to {} of one CPU", share(limits.cpu_permille)),
-        match limits.tasks {
-            1 => "may run one process with one thread".to_owned(),
-            tasks => format!("may run up to {tasks} processes and threads at once"),
-        },
-        format!("may have up to {} open at once", count(limits.open_files, "file", "files")),
-        format!("may keep up to {} in /tmp, as part of its memory, until it ends", size(limits.tmp_bytes)),
-    ];
-    lines.push(match manifest.data_bytes {
-        0 => "has no storage that lasts".to_owned(),
-        bytes => format!("may store up to {} in /data, which lasts", size(bytes)),
+    sentences(manifest).into_iter().map(|sentence| sentence.text).collect()
+}
+
+/// A sentence for each thing that the manifest grants, limits or withholds, in a fixed order.
+pub fn sentences(manifest: &Manifest) -> Vec<Sentence> {
+    let program =
+        Sentence::with(Topic::Program, "run", manifest.run.join(" "), |run| format!("runs `{run}`"));
+    let mut said = vec![program];
+    limits(manifest, &mut said);
+    said.push(match manifest.data_bytes {
+        0 => Sentence::of(Topic::Lack, "keeps no data across restarts"),
+        bytes => Sentence::with(Topic::Grant, "storage.data", size(bytes), |size| {
+            format!("keeps up to {size} of data in /data across restarts and updates")
+        }),
     });
-    for grant in &manifest.system {
-        lines.push(match grant {
+    let mut grant = |text: String| said.push(Sentence::of(Topic::Grant, text));
+    for system in &manifest.system {
+        grant(match system {
             SystemGrant::Stats => "may ask the OS for CPU time, memory and uptime of the device".to_owned(),
             SystemGrant::AppsStatus => "may ask the OS for state and restarts of every app".to_owned(),
         });
     }
     for peer in &manifest.peers {
-        lines.push(format!("may exchange messages with {peer}"));
+        grant(format!("may exchange messages with {peer}"));
     }
     if manifest.peers.is_empty() {
-        lines.push("may not exchange messages with other apps".to_owned());
+        said.push(Sentence::of(Topic::Lack, "may not exchange messages with other apps"));
     }
     match &manifest.network {
-        None => lines.push("has no network".to_owned()),
-        Some(network) => reach(network, &mut lines),
+        None => said.push(Sentence::of(Topic::Lack, "may not use the network")),
+        Some(network) => reach(network, &mut said),
     }
+    let mut grant = |text: String| said.push(Sentence::of(Topic::Grant, text));
     for kind in DeviceKind::ALL {
-        let names = manifest.devices.of(kind).iter();
-        lines.extend(names.map(|name| format!("is given the {} `{name}`, and no other app is", kind.noun())));
-    }
-    if manifest.devices.is_empty() {
-        lines.push("has no devices".to_owned());
+        for name in manifest.devices.of(kind) {
+            grant(format!("is given the {} `{name}`, and no other app is", kind.noun()));
+        }
     }
     if manifest.writable_executable {
-        lines.push("may make code at run time: memory that is writable and executable".to_owned());
+        grant("may make code at run time: memory that is writable and executable".to_owned());
     }
     for event in &manifest.events {
-        lines.push(match event {
+        grant(match event {
             EventKind::Shutdown => "is told before it is stopped".to_owned(),
         });
     }
-    lines.push(restart(manifest));
-    if let Some(health) = manifest.health {
-        let most = time(health.heartbeat_ms);
-        lines.push(format!("counts as crashed when it does not show within {most} that it is well"));
+    if manifest.devices.is_empty() {
+        said.push(Sentence::of(Topic::Lack, "may use no device of the board"));
     }
-    if manifest.critical {
-        lines.push("is critical: a boot without it counts as failed".to_owned());
-    }
-    lines
+    conduct(manifest, &mut said);
+    said
 }
 
-fn reach(network: &Network, lines: &mut Vec<String>) {
+fn limits(manifest: &Manifest, said: &mut Vec<Sentence>) {
+    let limits = &manifest.limits;
+    let mut limit = |field, value, text: fn(&str) -> String| {
+        said.push(Sentence::with(Topic::Limit, field, value, text));
+    };
+    limit("limits.memory", size(limits.memory_bytes), |most| format!("may use up to {most} of memory"));
+    limit("limits.cpu", share(limits.cpu_permille), |most| format!("may use up to {most} of one CPU"));
+    limit("limits.tasks", limits.tasks.to_string(), |most| match most {
+        "1" => "may run one process with one thread".to_owned(),
+        most => format!("may run up to {most} processes and threads at once"),
+    });
+    limit("limits.open-files", count(limits.open_files, "file", "files"), |most| {
+        format!("may have up to {most} open at once")
+    });
+    limit("limits.tmp", size(limits.tmp_bytes), |most| {
+        format!("may keep up to {most} in /tmp, as part of its memory, until it ends")
+    });
+}
+
+fn reach(network: &Network, said: &mut Vec<Sentence>) {
     for remote in &network.connect {
         let verb = match remote.port.protocol {
             Protocol::Tcp => "connect",
             Protocol::Udp => "send",
         };
-        lines.push(format!("may {verb} to {}, {}", remote.host, port(remote.port)));
+        let text = format!("may {verb} to {}, {}", remote.host, port(remote.port));
+        said.push(Sentence::of(Topic::Grant, text));
     }
     if network.connect.is_empty() {
-        lines.push("may connect to nothing in the network".to_owned());
+        said.push(Sentence::of(Topic::Lack, "may connect to nothing in the network"));
     }
     for listen in &network.listen {
-        lines.push(format!("is reached at {} of the device", port(*listen)));
+        let what = match listen.protocol {
+            Protocol::Tcp => "connections",
+            Protocol::Udp => "packets",
+        };
+        let text = format!("accepts {what} on {} of the device", port(*listen));
+        said.push(Sentence::of(Topic::Grant, text));
     }
     if network.listen.is_empty() {
-        lines.push("is not reached from the network".to_owned());
+        said.push(Sentence::of(Topic::Lack, "is not reached from the network"));
+    }
+}
+
+fn conduct(manifest: &Manifest, said: &mut Vec<Sentence>) {
+    let restart = Sentence::with(Topic::Conduct, "restart", restart(manifest), |when| format!("is {when}"));
+    said.push(restart);
+    if let Some(health) = manifest.health {
+        said.push(Sentence::with(Topic::Conduct, "health.heartbeat", time(health.heartbeat_ms), |most| {
+            format!("counts as crashed when it does not show within {most} that it is well")
+        }));
+    }
+    if manifest.critical {
+        said.push(Sentence::with(Topic::Conduct, "critical", "yes".to_owned(), |_| {
+            "is critical: a boot without it counts as failed".to_owned()
+        }));
     }
 }
 
@@ -93,7 +179,7 @@ fn port(port: Port) -> String {
 fn restart(manifest: &Manifest) -> String {
     let restart = &manifest.restart;
     let after = match restart.policy {
-        RestartPolicy::Never => return "is not started again when it ends".to_owned(),
+        RestartPolicy::Never => return "not started again when it ends".to_owned(),
         RestartPolicy::Always => "whenever it ends",
         RestartPolicy::OnFailure => "when it fails",
     };
@@ -103,7 +189,7 @@ fn restart(manifest: &Manifest) -> String {
         format!("{} to {}", time(restart.backoff_min_ms), time(restart.backoff_max_ms))
     };
     format!(
-        "is started again {after}, after {pause}, at most {} within {}",
+        "started again {after}, after {pause}, at most {} within {}",
         count(restart.limit_count, "time", "times"),
         time(restart.limit_window_ms)
     )
@@ -188,10 +274,10 @@ mod tests {
                 "may run one process with one thread",
                 "may have up to 32 files open at once",
                 "may keep up to 4097 bytes in /tmp, as part of its memory, until it ends",
-                "has no storage that lasts",
+                "keeps no data across restarts",
                 "may not exchange messages with other apps",
-                "has no network",
-                "has no devices",
+                "may not use the network",
+                "may use no device of the board",
                 "is not started again when it ends",
             ]
         );
@@ -220,8 +306,26 @@ mod tests {
         );
         assert_eq!(
             said(Network { connect: vec![], listen: vec![tcp(8080)] }),
-            ["may connect to nothing in the network", "is reached at TCP port 8080 of the device"]
+            ["may connect to nothing in the network", "accepts connections on TCP port 8080 of the device"]
         );
+    }
+
+    #[test]
+    fn sentence_as_a_whole_has_a_capital_and_a_full_stop() {
+        let all = sentences(&manifest());
+        let lacks: Vec<String> =
+            all.iter().filter(|said| said.topic == Topic::Lack).map(Sentence::whole).collect();
+        assert_eq!(
+            lacks,
+            [
+                "Keeps no data across restarts.",
+                "May not exchange messages with other apps.",
+                "May not use the network.",
+                "May use no device of the board.",
+            ]
+        );
+        let memory = all.iter().filter_map(|said| said.value.as_ref()).nth(1).expect("the memory");
+        assert_eq!((memory.field, memory.value.as_str()), ("limits.memory", "1536 KiB"));
     }
 
     #[test]
