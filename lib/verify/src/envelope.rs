@@ -95,7 +95,7 @@ pub enum VerifyEnvelopeError {
     #[error("the envelope is not in the deterministic encoding")]
     NotDeterministic,
     /// A signature on another kind of thing.
-    #[error("the envelope holds a signed {found}, not a {wanted}")]
+    #[error("the envelope holds a signed {found}, not a signed {wanted}")]
     WrongKind {
         /// What was asked for.
         wanted: Kind,
@@ -110,11 +110,33 @@ pub enum VerifyEnvelopeError {
     BadSignature(KeyId),
 }
 
+/// Why bytes are not what a key is asked to sign.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseToBeSignedError {
+    /// Not the Sig_structure of an envelope.
+    #[error("not what is signed of an envelope")]
+    Malformed(#[source] minicbor::decode::Error),
+    /// The right content, written another way.
+    #[error("not in the deterministic encoding")]
+    NotDeterministic,
+    /// What is signed of another kind of thing.
+    #[error("it is for a signed {found}, not for a signed {wanted}")]
+    WrongKind {
+        /// What was asked for.
+        wanted: Kind,
+        /// What it is.
+        found: Kind,
+    },
+}
+
 /// Signs a payload.
 pub fn sign(kind: Kind, payload: &[u8], key: &SigningKey) -> Vec<u8> {
-    let id = PublicKey::of(key).id();
-    let signature = key.sign(&to_be_signed(kind, payload, id)).to_bytes();
-    assemble(kind, payload, id, &signature)
+    assemble(kind, payload, PublicKey::of(key).id(), &signature(kind, payload, key))
+}
+
+/// The signature alone, for [`assemble`] elsewhere. No key signs bytes that are not of a kind.
+pub fn signature(kind: Kind, payload: &[u8], key: &SigningKey) -> [u8; SIGNATURE_BYTES] {
+    key.sign(&to_be_signed(kind, payload, PublicKey::of(key).id())).to_bytes()
 }
 
 /// The bytes that a key signs: the Sig_structure of RFC 9052, section 4.4. With [`assemble`] this allows a
@@ -123,6 +145,31 @@ pub fn to_be_signed(kind: Kind, payload: &[u8], key: KeyId) -> Vec<u8> {
     encoded(|e| {
         e.array(4)?.str("Signature1")?.bytes(&protected_header(kind, key))?.bytes(b"")?.bytes(payload)?.ok()
     })
+}
+
+/// Takes [`to_be_signed`] apart again, so that whoever holds the key sees what it is asked for: the payload, and the
+/// key that is meant.
+///
+/// # Errors
+/// When it is anything but the one form of this kind.
+pub fn parse_to_be_signed(kind: Kind, bytes: &[u8]) -> Result<(&[u8], KeyId), ParseToBeSignedError> {
+    let (found, key, payload) = parse_signature1(bytes).map_err(ParseToBeSignedError::Malformed)?;
+    if to_be_signed(found, payload, key) != bytes {
+        return Err(ParseToBeSignedError::NotDeterministic);
+    }
+    if found != kind {
+        return Err(ParseToBeSignedError::WrongKind { wanted: kind, found });
+    }
+    Ok((payload, key))
+}
+
+fn parse_signature1(bytes: &[u8]) -> Result<(Kind, KeyId, &[u8]), minicbor::decode::Error> {
+    let mut d = Decoder::new(bytes);
+    require(d.array()? == Some(4), "not an array of 4")?;
+    require(d.str()? == "Signature1", "not for a COSE_Sign1")?;
+    let (kind, key) = parse_protected_header(d.bytes()?)?;
+    require(d.bytes()?.is_empty(), "there is external data")?;
+    Ok((kind, key, d.bytes()?))
 }
 
 /// An envelope from its parts. Nothing is checked: [`verify`] does that.

@@ -26,6 +26,7 @@ fn decode_all(bytes: &[u8]) -> bool {
         | KeySet::verify(bytes, &public()).is_ok()
         | verify_manifest(bytes, &keys).is_ok()
         | open_package(bytes, &keys).is_ok()
+        | Payload::parse_request(bytes).is_ok()
         | EnvelopeArea::parse(bytes).is_ok()
         | verify_slot(bytes, &public(), &VerifyOptions::default()).is_ok()
 }

@@ -202,6 +202,31 @@ fn envelope_of_known_key_and_payload_is_golden() {
     );
 }
 
+#[test]
+fn what_is_to_be_signed_is_taken_apart_in_its_one_form_only() {
+    let id = PublicKey::of(&key(1)).id();
+    let good = to_be_signed(Kind::App, b"payload", id);
+    let (payload, meant) = parse_to_be_signed(Kind::App, &good).expect("it is good");
+    assert_eq!((payload, meant), (&b"payload"[..], id));
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::App) {
+        let other = to_be_signed(kind, b"payload", id);
+        let refused = parse_to_be_signed(Kind::App, &other);
+        assert!(matches!(refused, Err(ParseToBeSignedError::WrongKind { found, .. }) if found == kind));
+    }
+    for end in 0..good.len() {
+        assert!(parse_to_be_signed(Kind::App, &good[..end]).is_err(), "{end} bytes");
+    }
+    let longer = [&good[..], &[0]].concat();
+    assert!(matches!(parse_to_be_signed(Kind::App, &longer), Err(ParseToBeSignedError::NotDeterministic)));
+    let at = good.len() - 9;
+    let external = [&good[..at], &[0x41, 0], &good[at + 1..]].concat();
+    let envelope = envelope(Kind::App, b"payload");
+    for (what, bytes) in [("external data", &external[..]), ("an envelope", &envelope), ("text", b"hello")] {
+        let refused = parse_to_be_signed(Kind::App, bytes);
+        assert!(matches!(refused, Err(ParseToBeSignedError::Malformed(_))), "{what}: {refused:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn envelope_of_any_payload_round_trips(payload: Vec<u8>, kind in prop::sample::select(&Kind::ALL[..])) {

@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 pub use payload::{
-    InvalidPayload, MAX_APP_MANIFEST_BYTES, MAX_FILTER_BYTES, Payload, VerifyManifestError, verify_manifest,
+    InvalidPayload, MAX_APP_MANIFEST_BYTES, MAX_FILTER_BYTES, ParseRequestError, Payload,
+    VerifyManifestError, verify_manifest,
 };
 pub use tar::{MalformedArchive, WriteArchiveError};
 

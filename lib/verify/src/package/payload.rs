@@ -8,9 +8,9 @@ use minicbor::{Decode, Encode};
 use super::MAX_IMAGE_BYTES;
 use crate::deterministic::{self, DecodeError};
 use crate::digest::Digest;
-use crate::envelope::{self, Kind, VerifyEnvelopeError};
+use crate::envelope::{self, Kind, ParseToBeSignedError, VerifyEnvelopeError};
 use crate::fs_verity;
-use crate::key::{KeyId, PublicKey, SigningKey};
+use crate::key::{KeyId, PublicKey, SIGNATURE_BYTES, SigningKey};
 use crate::target::Arch;
 use crate::text::{is_component_id, is_name};
 
@@ -96,7 +96,33 @@ pub enum VerifyManifestError {
     Invalid(#[from] InvalidPayload),
 }
 
+/// Why bytes are not what an app key is asked to sign.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseRequestError {
+    /// Not what is signed of a package.
+    #[error("read what is to be signed")]
+    Envelope(#[from] ParseToBeSignedError),
+    /// Not the content of a package.
+    #[error("decode the package's content")]
+    Decode(#[from] DecodeError),
+    /// Content that breaks its rules.
+    #[error("check the package's content")]
+    Invalid(#[from] InvalidPayload),
+}
+
 impl Payload {
+    /// Reads the bytes that an app key is asked to sign, as [`envelope::to_be_signed`] makes them of a payload; answers
+    /// with it and with the key that is meant.
+    ///
+    /// # Errors
+    /// When they are anything else: no key signs what nobody can read.
+    pub fn parse_request(bytes: &[u8]) -> Result<(Self, KeyId), ParseRequestError> {
+        let (payload, key) = envelope::parse_to_be_signed(Kind::App, bytes)?;
+        let payload: Self = deterministic::decode(payload)?;
+        payload.check()?;
+        Ok((payload, key))
+    }
+
     /// Takes over size and fs-verity digest of an image.
     pub fn describe_image(&mut self, image: &[u8]) {
         self.image_bytes = u64::try_from(image.len()).unwrap_or(u64::MAX);
@@ -118,6 +144,14 @@ impl Payload {
     /// When the content breaks the rules.
     pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, InvalidPayload> {
         Ok(envelope::sign(Kind::App, &self.encode()?, key))
+    }
+
+    /// The signature alone, for a package that is elsewhere: [`envelope::assemble`] puts the two together.
+    ///
+    /// # Errors
+    /// When the content breaks the rules.
+    pub fn signature(&self, key: &SigningKey) -> Result<[u8; SIGNATURE_BYTES], InvalidPayload> {
+        Ok(envelope::signature(Kind::App, &self.encode()?, key))
     }
 
     fn check(&self) -> Result<(), InvalidPayload> {
