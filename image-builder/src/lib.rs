@@ -3,6 +3,7 @@
 //! [`cli`] holds one file per subcommand; each parses its arguments and calls one of the other modules.
 #![forbid(unsafe_code)]
 
+pub mod app_filter;
 pub mod app_image;
 pub mod app_project;
 pub mod attack;
@@ -24,6 +25,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod keys;
 pub mod output;
+pub mod package_file;
 pub mod programs;
 pub mod progress;
 pub mod root_image;

@@ -13,6 +13,7 @@ use nacre_verify::key::{PublicKey, SigningKey};
 use nacre_verify::package::{self, Payload};
 
 use super::length;
+use crate::app_filter;
 use crate::app_image::{self, ImageFile};
 use crate::data_image::Entry;
 use crate::elf::{self, CodeMemory};
@@ -257,22 +258,8 @@ const WRITABLE_EXECUTABLE_HINT: &str =
 fn sign(app: &AppSource, packer: &Packer, image: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let Packer { toolchain, denials, key, trusted, .. } = *packer;
     let step = || format!("can't pack `{}`", app.manifest.app);
-    let network = match app.manifest.network {
-        None => nacre_seccomp_policy::Network::Absent,
-        Some(_) => nacre_seccomp_policy::Network::Present,
-    };
-    let filter = nacre_seccomp_policy::compile(
-        toolchain.architecture.policy,
-        &nacre_seccomp_policy::Options {
-            network,
-            gpio: !app.manifest.devices.gpio.is_empty(),
-            uart: !app.manifest.devices.uart.is_empty(),
-            writable_executable: app.manifest.writable_executable,
-            denials,
-            ..nacre_seccomp_policy::Options::default()
-        },
-    )
-    .or_fail(Exit::Internal, step)?;
+    let filter = app_filter::make(&app.manifest, toolchain.architecture.policy, denials)
+        .or_fail(Exit::Internal, step)?;
     let mut payload = Payload {
         component: app.manifest.app.to_string(),
         version: app.manifest.version.clone(),

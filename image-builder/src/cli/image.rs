@@ -226,7 +226,7 @@ fn not_found(error: FindSubjectsError) -> Failure {
     }
 }
 
-fn failure(finding: Finding) -> Option<Failure> {
+pub(super) fn failure(finding: Finding) -> Option<Failure> {
     let subject = finding.name();
     match finding.verdict {
         Verdict::Slot(_) | Verdict::Package(_) | Verdict::Board(_) => None,
@@ -258,7 +258,7 @@ pub(super) fn signed_by_another(error: &SlotError) -> bool {
     matches!(error, SlotError::KeySet(VerifyKeySetError::Envelope(VerifyEnvelopeError::UnknownKey(_))))
 }
 
-fn finding_json(finding: &Finding) -> Value {
+pub(super) fn finding_json(finding: &Finding) -> Value {
     let subject = finding.name();
     match &finding.verdict {
         Verdict::Slot(verified) => json!({

@@ -35,7 +35,7 @@ const EXAMPLES: &str = "Example:
   nacre build recipes/images/demo.yaml
   nacre run out/demo-qemu-armv7
 
-Exit codes: 0 done, 1 internal (image diff: different), 2 usage, 64 refused by
+Exit codes: 0 done, 1 internal (diff: different), 2 usage, 64 refused by
 policy, 65 bad input, 66 not found, 69 verification failed, 75 try again.";
 
 #[derive(Debug, Subcommand)]
@@ -44,12 +44,12 @@ enum Command {
     Build(build::Args),
     /// Verify, inspect or compare built images.
     Image(image::Args),
+    /// Make, check and package apps.
+    App(app::Args),
     /// Verify an image, then boot it in a VM.
     Run(run::Args),
     /// Attack an image's sandbox, and see what holds.
     Attack(attack::Args),
-    /// Make, check and package apps.
-    App(app::Args),
     /// Talk to a running device.
     Device(device::Args),
     /// Make and show signing keys.
@@ -75,11 +75,11 @@ pub fn main() -> ExitCode {
     let success = |()| ExitCode::SUCCESS;
     let done = match cli.command {
         Command::Build(args) => build::execute(args, &terminal).map(success),
-        // One of its answers is a code of its own.
+        // One of their answers is a code of its own.
         Command::Image(args) => image::execute(args, &terminal),
+        Command::App(args) => app::execute(args, &terminal),
         Command::Run(args) => run::execute(args, &terminal).map(success),
         Command::Attack(args) => attack::execute(args, &terminal).map(success),
-        Command::App(args) => app::execute(args, &terminal),
         Command::Device(args) => device::execute(args, &terminal).map(success),
         Command::Policy(args) => policy::execute(args).map(success),
         Command::Key(args) => key::execute(args, &terminal).map(success),

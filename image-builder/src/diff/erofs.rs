@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure, OrFail};
 use crate::programs::{self, Program};
 
 /// Reads all of it.
-pub(super) fn read(image: &[u8]) -> Result<Tree, Failure> {
+pub(crate) fn read(image: &[u8]) -> Result<Tree, Failure> {
     let step = || "can't unpack the app's image".to_owned();
     let scratch = tempfile::tempdir().or_fail(Exit::Internal, step)?;
     let (file, folder) = (scratch.path().join("app.img"), scratch.path().join("files"));

@@ -10,13 +10,13 @@
 mod bytes;
 mod difference;
 mod disk;
-mod erofs;
+pub(crate) mod erofs;
 mod ext4;
 mod package;
 mod slot;
 mod squashfs;
 pub mod text;
-mod tree;
+pub(crate) mod tree;
 
 #[cfg(test)]
 mod tests;

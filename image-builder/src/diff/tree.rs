@@ -6,23 +6,23 @@ use super::bytes;
 use super::difference::Collector;
 
 /// Files by absolute path.
-pub(super) type Tree = BTreeMap<String, Entry>;
+pub(crate) type Tree = BTreeMap<String, Entry>;
 
 /// A file, folder, link or other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// `file`, `folder`, `link`, or what else it is.
-    pub(super) kind: &'static str,
+    pub(crate) kind: &'static str,
     /// Permissions, octal.
-    pub(super) mode: String,
+    pub(crate) mode: String,
     /// User and group; [`None`] where they are not read.
-    pub(super) owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// Time of the last change, in seconds since 1970; [`None`] where it is not read.
-    pub(super) time: Option<i64>,
+    pub(crate) time: Option<i64>,
     /// Where a link leads, or the numbers of a device.
-    pub(super) target: Option<String>,
+    pub(crate) target: Option<String>,
     /// What a file contains.
-    pub(super) content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 impl Entry {

@@ -207,21 +207,26 @@ fn bad(part: &str, error: impl Into<BoxError>) -> Verdict {
 }
 
 fn package(path: &Path, key_sets: &[KeySet]) -> Verdict {
-    let keys: Vec<PublicKey> = key_sets.iter().flat_map(KeySet::app_keys).collect();
-    if keys.is_empty() {
-        return Verdict::Unchecked(NoKey::App.into());
-    }
     let bytes = FileRange::whole(path).and_then(|file| {
         let bytes = file.len();
         if bytes > MAX_PACKAGE_BYTES { Ok(None) } else { file.read(0, bytes).map(Some) }
     });
     match bytes {
-        Ok(Some(bytes)) => match open_package(&bytes, &keys) {
-            Ok(package) => Verdict::Package(Box::new(package)),
-            Err(error) => bad(package_part(&error), error),
-        },
+        Ok(Some(bytes)) => package_bytes(&bytes, key_sets),
         Ok(None) => bad("archive", "larger than any package"),
         Err(error) => Verdict::Unchecked(error.into()),
+    }
+}
+
+/// Verifies a package with the app keys of these sets.
+pub(crate) fn package_bytes(bytes: &[u8], key_sets: &[KeySet]) -> Verdict {
+    let keys: Vec<PublicKey> = key_sets.iter().flat_map(KeySet::app_keys).collect();
+    if keys.is_empty() {
+        return Verdict::Unchecked(NoKey::App.into());
+    }
+    match open_package(bytes, &keys) {
+        Ok(package) => Verdict::Package(Box::new(package)),
+        Err(error) => bad(package_part(&error), error),
     }
 }
 

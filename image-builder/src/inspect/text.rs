@@ -171,7 +171,7 @@ fn row<const N: usize>(cells: [&str; N]) -> [String; N] {
 }
 
 /// Breaks a text between words, later lines indented. A word that fits no line is broken where it must be.
-fn hang(text: &str, indent: usize) -> String {
+pub(crate) fn hang(text: &str, indent: usize) -> String {
     let mut out = String::new();
     let mut line = String::new();
     let mut length = 0;

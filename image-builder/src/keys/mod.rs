@@ -22,7 +22,7 @@ mod pem;
 pub const DEVELOPMENT: &str = "development";
 
 /// File with the signed public halves.
-const KEY_SET_FILE: &str = "key-set.cose";
+pub(crate) const KEY_SET_FILE: &str = "key-set.cose";
 /// File with the root key's public half.
 const ROOT_PUBLIC_FILE: &str = "root.pub";
 

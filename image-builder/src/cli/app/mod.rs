@@ -9,13 +9,19 @@ use crate::terminal::Terminal;
 
 pub mod build;
 pub mod check;
+mod diff;
 pub mod import;
+mod inspect;
 pub mod new;
+mod package;
+mod sign;
+mod verify;
 
 const EXAMPLES: &str = "Examples:
   nacre app new thermostat --lang c
   nacre app check thermostat
   nacre app build thermostat
+  nacre app inspect out/com.example.thermostat-armv7.app
   nacre app import app_manifest.json";
 
 /// Arguments of `nacre app`.
@@ -34,6 +40,14 @@ enum Action {
     Check(check::Args),
     /// Build an app and sign its package.
     Build(build::Args),
+    /// Show what is in a package and what the app may do.
+    Inspect(inspect::Args),
+    /// Check that a package is, to the last byte, what an app key signed.
+    Verify(verify::Args),
+    /// Show what changed between two packages, permissions first.
+    Diff(diff::Args),
+    /// Sign a package, here or where the key is.
+    Sign(sign::Args),
     /// Turn an Azure Sphere manifest into a Nacre one.
     Import(import::Args),
 }
@@ -45,6 +59,11 @@ pub fn execute(args: Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Action::New(args) => new::execute(args, terminal).map(success),
         Action::Check(args) => check::execute(&args, terminal).map(success),
         Action::Build(args) => build::execute(&args, terminal).map(success),
+        Action::Inspect(args) => inspect::execute(&args, terminal).map(success),
+        Action::Verify(args) => verify::execute(&args, terminal).map(success),
+        // One of their answers is a code of its own.
+        Action::Diff(args) => diff::execute(&args, terminal),
+        Action::Sign(args) => sign::execute(&args, terminal).map(success),
         // What is left out has an exit code without being an error.
         Action::Import(args) => import::execute(args, terminal),
     }
