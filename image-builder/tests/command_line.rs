@@ -98,14 +98,21 @@ fn static_program(machine: u16) -> Vec<u8> {
 #[test]
 fn help_of_every_command_has_an_example() {
     let project = Project::new();
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 21] = [
         &[],
         &["app", "import"],
+        &["app", "new"],
+        &["app", "check"],
+        &["app", "build"],
         &["build"],
         &["run"],
         &["image", "verify"],
         &["image", "inspect"],
         &["image", "diff"],
+        &["app", "inspect"],
+        &["app", "verify"],
+        &["app", "diff"],
+        &["app", "sign"],
         &["device"],
         &["key", "new"],
         &["key", "show"],
