@@ -74,10 +74,10 @@ fn follow(board: Board, language: &str) {
     for expected in [
         "error: unknown field `limts`",
         "hint: did you mean `limits`?",
-        "is reached at TCP port 8080 of the device",
+        "accepts connections on TCP port 8080 of the device",
         "hello from greeter",
         "greeter: listening on port 8080",
-        "has no network",
+        "may not use the network",
     ] {
         assert!(said.contains(expected), "`{expected}` is not in\n{said}");
     }
