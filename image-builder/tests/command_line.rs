@@ -98,7 +98,9 @@ fn static_program(machine: u16) -> Vec<u8> {
 #[test]
 fn help_of_every_command_has_an_example() {
     let project = Project::new();
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 23] = [
+        &["completions"],
+        &["manual"],
         &[],
         &["app", "import"],
         &["app", "new"],
@@ -127,6 +129,26 @@ fn help_of_every_command_has_an_example() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("Example"), "{command:?}: {text}");
     }
+}
+
+/// Bash itself completes; each command has a page.
+#[test]
+fn shell_completes_and_pages_are_readable() {
+    let project = Project::new();
+    let script = project.nacre(&["completions", "bash"]);
+    assert_eq!(script.status.code(), Some(0));
+    fs::write(project.path("nacre.bash"), script.stdout).unwrap();
+    let ask = "source nacre.bash; COMP_WORDS=(nacre app ch); COMP_CWORD=2; _nacre nacre ch app; echo ${COMPREPLY[@]}";
+    let said = Command::new("bash").current_dir(project.path("")).args(["-c", ask]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "check", "{said:?}");
+    for shell in ["zsh", "fish"] {
+        let script = project.nacre(&["completions", shell]);
+        assert!(String::from_utf8_lossy(&script.stdout).contains("import"), "{shell}");
+    }
+    assert_eq!(project.nacre(&["manual", "pages"]).status.code(), Some(0));
+    let page = fs::read_to_string(project.path("pages/nacre-app-check.1")).unwrap();
+    assert!(page.contains(".SH SYNOPSIS") && page.contains("nacre app check thermostat"), "{page}");
+    assert!(project.path("pages/nacre.1").is_file());
 }
 
 #[test]

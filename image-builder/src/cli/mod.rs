@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::{Exit, Failure, OrFail};
 use crate::interrupt;
@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod key;
 pub mod policy;
 pub mod run;
+pub mod shell;
 
 /// Builds, verifies, boots and watches Nacre images.
 #[derive(Debug, Parser)]
@@ -58,6 +59,10 @@ enum Command {
     Policy(policy::Args),
     /// Check, explain and build the kernel.
     Kernel(kernel::Args),
+    /// Print what completes this command line in a shell.
+    Completions(shell::Completions),
+    /// Write the pages of the manual.
+    Manual(shell::Manual),
 }
 
 /// Parses the process's arguments, does what they ask, and prints what went wrong.
@@ -84,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => policy::execute(args).map(success),
         Command::Key(args) => key::execute(args, &terminal).map(success),
         Command::Kernel(args) => kernel::execute(args, &terminal).map(success),
+        Command::Completions(args) => shell::completions(&args, Cli::command()).map(success),
+        Command::Manual(args) => shell::manual(&args, Cli::command(), &terminal).map(success),
     };
     interrupt::settle();
     match done {
