@@ -210,9 +210,11 @@ fn app_for_another_machine_is_refused_by_name() {
 #[test]
 fn build_without_a_checkout_says_how_to_name_one() {
     let project = Project::new();
-    // The program of a checkout knows that one.
+    // The program of a checkout knows that one. Copied by another process: what another test starts meanwhile would hold
+    // a copy of ours open for writing, and nobody executes that (execve(2), ETXTBSY).
     let program = project.path("nacre");
-    fs::copy(env!("CARGO_BIN_EXE_nacre"), &program).unwrap();
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_nacre")).arg(&program).status().unwrap();
+    assert!(copied.success());
     let output = project.run(&program, &["build", "tiny.yaml"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(66), "{said}");
