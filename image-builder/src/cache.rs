@@ -26,9 +26,14 @@ impl Cache {
         &self.root
     }
 
+    /// Where a folder inside is, or would be.
+    pub fn place(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.join(name)
+    }
+
     /// A folder inside, made if it isn't there.
     pub fn folder(&self, name: impl AsRef<Path>) -> Result<PathBuf, Failure> {
-        let path = self.root.join(name);
+        let path = self.place(name);
         std::fs::create_dir_all(&path)
             .or_fail(Exit::Internal, || format!("can't make the cache folder `{}`", path.display()))?;
         Ok(path)

@@ -1,4 +1,4 @@
-//! The OS's own programs, built for the board: init, appmgr, the sandbox's launcher, and netd where it is needed.
+//! The OS's own programs, built for the board: init, appmgr, and netd where it is needed.
 
 use std::path::Path;
 
@@ -14,11 +14,7 @@ use crate::workspace::Workspace;
 type DeviceProgram = (&'static str, &'static str, &'static str);
 
 /// What runs on every device.
-const PROGRAMS: [DeviceProgram; 3] = [
-    ("appmgr", "appmgr", "/sbin/appmgr"),
-    ("init", "init", "/sbin/init"),
-    ("nacre-sandbox", "sandbox", "/sbin/sandbox"),
-];
+const PROGRAMS: [DeviceProgram; 2] = [("appmgr", "appmgr", "/sbin/appmgr"), ("init", "init", "/sbin/init")];
 
 /// What runs where an app has a network.
 const NETD: DeviceProgram = ("netd", "netd", NETD_PATH);
@@ -29,15 +25,15 @@ pub(crate) const NETD_PATH: &str = "/sbin/netd";
 /// Where netd finds the filter of its own system calls.
 const NETD_FILTER: &str = "/etc/nacre/netd.bpf";
 
-/// What only programs without switches say: the app manager (`LoadImageError::NotSwitchable`), the launcher
-/// (`LayersError::NotSwitchable` in the sandbox) and netd (`SwitchOffError`).
+/// What only programs without switches say: the app manager for itself (`LoadImageError::NotSwitchable`) and for the
+/// launcher in it (`LayersError::NotSwitchable` in the sandbox), and netd (`SwitchOffError`).
 const REFUSALS: [(&str, &str); 3] = [
     ("/sbin/appmgr", "this app manager cannot switch layers off"),
-    ("/sbin/sandbox", "this launcher cannot switch layers off"),
+    ("/sbin/appmgr", "this launcher cannot switch layers off"),
     (NETD_PATH, "this netd cannot switch the packet filter off"),
 ];
 
-/// Whether app manager, launcher and netd have code that switches layers off.
+/// Whether app manager and netd have code that switches layers off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerSwitches {
     /// What ships: no such code.
@@ -68,7 +64,7 @@ pub fn build(
     let mut programs = PROGRAMS.to_vec();
     let mut features = match switches {
         LayerSwitches::Absent => Vec::new(),
-        LayerSwitches::Present => vec!["appmgr/layer-switches", "nacre-sandbox/layer-switches"],
+        LayerSwitches::Present => vec!["appmgr/layer-switches"],
     };
     if network == NetworkOfApps::Present {
         programs.push(NETD);
@@ -132,12 +128,13 @@ mod tests {
     #[test]
     fn program_with_the_other_kind_of_switches_is_refused() {
         for (path, refusal) in REFUSALS {
-            let program = |text: &str| vec![RootFile { path, mode: 0o755, content: text.into() }];
-            let shipped = program(&format!("..{refusal}.."));
-            assert!(check_switches(&shipped, LayerSwitches::Absent).is_ok());
-            assert!(check_switches(&shipped, LayerSwitches::Present).is_err());
-            assert!(check_switches(&program("...."), LayerSwitches::Absent).is_err());
-            assert!(check_switches(&program("...."), LayerSwitches::Present).is_ok());
+            let all = REFUSALS.iter().filter(|(of, _)| *of == path).map(|(_, text)| *text);
+            let shipped = all.collect::<Vec<_>>().join("..");
+            let program = |text: String| vec![RootFile { path, mode: 0o755, content: text.into() }];
+            assert!(check_switches(&program(shipped.clone()), LayerSwitches::Absent).is_ok());
+            assert!(check_switches(&program(shipped.clone()), LayerSwitches::Present).is_err());
+            assert!(check_switches(&program(shipped.replace(refusal, "")), LayerSwitches::Absent).is_err());
+            assert!(check_switches(&program("....".to_owned()), LayerSwitches::Present).is_ok());
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Output {
     /// Dropped after the folder in them.
     made: MadeFolders,
     /// Held as long as the folder is being filled: another build then knows it from a leftover.
-    _alive: File,
+    _alive: Locked,
 }
 
 impl Output {
@@ -67,7 +67,7 @@ impl Output {
         // Others may read what is built, as with any other build.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(fresh.path(), open).or_fail(Exit::Internal, step)?;
-        Ok(Self { target, fresh, made, _alive: alive })
+        Ok(Self { target, fresh, made, _alive: Locked(alive) })
     }
 
     /// The folder to fill.
@@ -191,15 +191,26 @@ fn check_target(target: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A lock that ends when this is dropped, and not only when the last copy of its descriptor is closed: a program
+/// that another thread starts at that moment has one until its `execve(2)`.
+#[derive(Debug)]
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// Takes the lock that a running VM holds, if the folder has one.
-fn lock(target: &Path) -> Result<Option<File>, Failure> {
+fn lock(target: &Path) -> Result<Option<Locked>, Failure> {
     let path = target.join(LOCK_FILE);
     let file = match File::options().read(true).write(true).open(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.or_fail(Exit::Internal, || format!("can't open `{}`", path.display()))?,
     };
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Locked(file))),
         Err(_) => Err(Failure::new(Exit::TryAgain, format!("`{}` is in use", target.display()))
             .hint("a VM runs from it (end it: nacre device power-off), or another build is being put there")),
     }

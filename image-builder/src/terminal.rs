@@ -28,6 +28,17 @@ pub struct Terminal {
     pub interactive: bool,
     /// Whether only errors are told: what is done is a step of something larger.
     pub quiet: bool,
+    /// Columns of what is written for people: as `COLUMNS` says, 80 on a terminal, else as many as it takes.
+    columns: Option<usize>,
+}
+
+/// Fewer columns leave no room for words.
+const FEWEST_COLUMNS: usize = 40;
+
+fn columns(interactive: bool) -> Option<usize> {
+    let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse::<usize>().ok());
+    let columns = asked.or(interactive.then_some(80));
+    columns.map(|columns| columns.max(FEWEST_COLUMNS))
 }
 
 impl Terminal {
@@ -44,6 +55,7 @@ impl Terminal {
             stdout_color: wanted(std::io::stdout().is_terminal()),
             stderr_color: wanted(interactive),
             interactive,
+            columns: columns(interactive),
             quiet: false,
         }
     }
@@ -75,6 +87,12 @@ impl Terminal {
     /// Prints findings on stderr.
     pub fn print(&self, report: &Report) {
         let colour = if self.stderr_color { Colour::On } else { Colour::Off };
-        eprint!("{}", Printer::new(colour).print_report(report));
+        let printer = Printer::new(colour);
+        // Where people read; a file or another program gets each text in one line.
+        let printer = match self.columns {
+            Some(columns) => printer.within(columns),
+            None => printer,
+        };
+        eprint!("{}", printer.print_report(report));
     }
 }

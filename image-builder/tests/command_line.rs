@@ -95,40 +95,41 @@ fn static_program(machine: u16) -> Vec<u8> {
     out
 }
 
-#[test]
-fn help_of_every_command_has_an_example() {
-    let project = Project::new();
-    let commands: [&[&str]; 23] = [
-        &["completions"],
-        &["manual"],
-        &[],
-        &["app", "import"],
-        &["app", "new"],
-        &["app", "check"],
-        &["app", "build"],
-        &["build"],
-        &["run"],
-        &["image", "verify"],
-        &["image", "inspect"],
-        &["image", "diff"],
-        &["app", "inspect"],
-        &["app", "verify"],
-        &["app", "diff"],
-        &["app", "sign"],
-        &["device"],
-        &["key", "new"],
-        &["key", "show"],
-        &["kernel", "check"],
-        &["kernel", "explain"],
-        &["kernel", "build"],
-        &["kernel", "pin"],
-    ];
-    for command in commands {
-        let output = project.nacre(&[command, &["--help"]].concat());
-        assert_eq!(output.status.code(), Some(0), "{command:?}");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(text.contains("Example"), "{command:?}: {text}");
+/// The help of a command, and of all below it.
+fn help_of(project: &Project, command: &[String], seen: &mut Vec<String>) {
+    let words: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+    let output = project.nacre(&words);
+    assert_eq!(output.status.code(), Some(0), "{command:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("Example"), "{command:?}: {text}");
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{command:?}: {line}");
     }
+    // Bold and underlined words, which clap makes only for a terminal: nothing of them is left in a pipe.
+    assert!(!text.contains('\u{1b}'), "{command:?}");
+    seen.push(command.join(" "));
+    let below =
+        text.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    for line in below.lines() {
+        // Commands stand two columns in; further lines of what they do stand deeper.
+        let name = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '));
+        let name = name.and_then(|rest| rest.split_whitespace().next()).filter(|name| *name != "help");
+        if let Some(name) = name {
+            help_of(project, &[command, &[name.to_owned()]].concat(), seen);
+        }
+    }
+}
+
+#[test]
+fn help_of_every_command_has_an_example_and_fits_80_columns() {
+    let mut seen = Vec::new();
+    help_of(&Project::new(), &[], &mut seen);
+    for command in
+        ["", "build", "schema", "app new", "app run", "image diff", "device logs", "device capability new"]
+    {
+        assert!(seen.iter().any(|found| found == command), "{command}: {seen:?}");
+    }
+    assert!(seen.len() > 30, "{seen:?}");
 }
 
 /// Bash itself completes; each command has a page.

@@ -25,8 +25,8 @@ pub(crate) enum MountDataError {
     Mount { device: String, source: Errno },
 }
 
-/// Mounts it and returns its device. The journal is replayed by the mount itself.
-pub(crate) fn mount() -> Result<String, MountDataError> {
+/// Mounts it. The journal is replayed by the mount itself.
+pub(crate) fn mount() -> Result<(), MountDataError> {
     let name = find(Path::new("/sys/class/block"))?;
     let device = format!("/dev/{name}");
     mount_call(
@@ -35,11 +35,11 @@ pub(crate) fn mount() -> Result<String, MountDataError> {
         Some("ext4"),
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_NOATIME,
         // usrquota: without it quotas are counted and not enforced. errors=remount-ro: a damaged filesystem
-        // is not written to any further. noinit_itable: the tables were written when it was made.
-        Some("usrquota,errors=remount-ro,noinit_itable"),
+        // is not written to any further. noinit_itable and no_prefetch_block_bitmaps: the tables were written when it was
+        // made, and a map is read when it is needed, so that no thread has anything to do behind the start.
+        Some("usrquota,errors=remount-ro,noinit_itable,no_prefetch_block_bitmaps"),
     )
-    .map_err(|source| MountDataError::Mount { device: device.clone(), source })?;
-    Ok(device)
+    .map_err(|source| MountDataError::Mount { device, source })
 }
 
 /// The name of the block device whose `uevent` names the partition.

@@ -81,9 +81,8 @@ fn start() -> Result<Signals, StartError> {
         log(&format!("set the clock: {error}"));
     }
     // Without data there are no apps; the app manager still starts, to say so and to be asked.
-    match data_partition::mount() {
-        Ok(device) => log(&format!("data is {device}")),
-        Err(error) => log(&format!("no data partition: {}", nacre_diag::CauseChain(&error))),
+    if let Err(error) = data_partition::mount() {
+        log(&format!("no data partition: {}", nacre_diag::CauseChain(&error)));
     }
     Ok(Signals::block()?)
 }

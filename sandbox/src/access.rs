@@ -15,16 +15,47 @@ const REQUIRED: ABI = ABI::V6;
 /// Denies every access to files but those of `files`, every TCP bind and connect but with those of `ports`, and
 /// signals and abstract unix sockets to processes outside.
 pub(crate) fn restrict(files: &[FileRule], ports: &[PortRule]) -> Result<(), Box<dyn Error>> {
+    restrict_with(REQUIRED, files, ports)
+}
+
+/// The same with what a host's kernel has of it. Rights that it doesn't know are left out, for who said so to whoever
+/// starts the app.
+#[cfg(feature = "host")]
+pub(crate) fn restrict_as_far(
+    abi: u32,
+    files: &[FileRule],
+    ports: &[PortRule],
+) -> Result<(), Box<dyn Error>> {
+    let abi = match abi {
+        0 | 1 => ABI::V1,
+        2 => ABI::V2,
+        3 => ABI::V3,
+        4 => ABI::V4,
+        5 => ABI::V5,
+        _ => REQUIRED,
+    };
+    restrict_with(abi, files, ports)
+}
+
+fn restrict_with(abi: ABI, files: &[FileRule], ports: &[PortRule]) -> Result<(), Box<dyn Error>> {
+    let has_tcp = !AccessNet::from_all(abi).is_empty();
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::from_all(REQUIRED))?
-        .handle_access(AccessNet::from_all(REQUIRED))?
-        .scope(Scope::from_all(REQUIRED))?
-        .create()?;
-    for rule in files {
-        ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(&rule.path)?, rights(rule.access)))?;
+        .handle_access(AccessFs::from_all(abi))?;
+    if has_tcp {
+        ruleset = ruleset.handle_access(AccessNet::from_all(abi))?;
     }
-    for rule in ports {
+    if !Scope::from_all(abi).is_empty() {
+        ruleset = ruleset.scope(Scope::from_all(abi))?;
+    }
+    let mut ruleset = ruleset.create()?;
+    for rule in files {
+        ruleset = ruleset.add_rule(PathBeneath::new(
+            PathFd::new(&rule.path)?,
+            rights(rule.access) & AccessFs::from_all(abi),
+        ))?;
+    }
+    for rule in ports.iter().filter(|_| has_tcp) {
         let access = match rule.usage {
             Usage::Bind => AccessNet::BindTcp,
             Usage::Connect => AccessNet::ConnectTcp,

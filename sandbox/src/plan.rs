@@ -88,15 +88,20 @@ impl Plan {
     ///
     /// [`PlanError`] if the description makes no sense or asks for less than this launcher enforces.
     pub fn new(spec: &LaunchSpec) -> Result<Self, PlanError> {
+        if spec.uid < FIRST_APP_UID {
+            return Err(PlanError::Uid { app: spec.app.as_str().to_owned(), uid: spec.uid });
+        }
+        Self::for_any_uid(spec)
+    }
+
+    /// The same for whatever uid the app is to have.
+    pub(crate) fn for_any_uid(spec: &LaunchSpec) -> Result<Self, PlanError> {
         let app = || spec.app.as_str().to_owned();
         let layers =
             Layers::new(&spec.layers_off).map_err(|cause| PlanError::Layers { app: app(), cause })?;
         let program = spec.argv.first().ok_or_else(|| PlanError::NoProgram(app()))?;
         if !program.starts_with("/app/") || program.split('/').any(|part| part == "..") {
             return Err(PlanError::ProgramOutsideImage { app: app(), program: program.clone() });
-        }
-        if spec.uid < FIRST_APP_UID {
-            return Err(PlanError::Uid { app: app(), uid: spec.uid });
         }
         for path in [&spec.root, &spec.dev, &spec.socket].into_iter().chain(&spec.data) {
             if !path.starts_with('/') {

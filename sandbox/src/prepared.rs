@@ -71,6 +71,8 @@ fn prepare(step: &Step, proc: &OwnedFd, network: Option<&OwnedFd>) -> Result<(),
         Step::Identity(id) => credentials::become_user(Uid::from_raw(*id), Gid::from_raw(*id))?,
         Step::UserNamespace { inside, outside } => user_namespace::enter(proc, *inside, *outside)?,
         Step::NoUserNamespaces => user_namespace::allow_none_inside(proc)?,
+        #[cfg(feature = "host")]
+        Step::Host(step) => step.prepare(proc)?,
         // Done before all others; it has a place in the list so that plans show it.
         Step::HoldProc => {}
         _ => return Err("it does not belong to the preparation".into()),

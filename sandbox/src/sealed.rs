@@ -99,6 +99,8 @@ fn seal(
             let listener = listener.take().ok_or("there is none")?;
             fd_passing::send(report, LISTENER_PACKET, &[listener.as_fd()])?;
         }
+        #[cfg(feature = "host")]
+        Step::Host(step) => step.seal()?,
         _ => return Err("it does not belong to the seal".into()),
     }
     Ok(())

@@ -74,6 +74,9 @@ pub enum Step {
     },
     /// Hand the filter's listener over to appmgr.
     HandOver,
+    /// What only a host does.
+    #[cfg(feature = "host")]
+    Host(crate::host::HostStep),
     /// Execute the app.
     Execute(String),
 }
@@ -245,6 +248,8 @@ impl fmt::Display for Step {
             Self::CloseDescriptors => f.write_str("close descriptors from 3"),
             Self::Filter { instructions } => write!(f, "load filter of {instructions} instructions"),
             Self::HandOver => f.write_str("hand the filter's listener over"),
+            #[cfg(feature = "host")]
+            Self::Host(step) => step.fmt(f),
             Self::Execute(program) => write!(f, "execute {program}"),
         }
     }

@@ -14,6 +14,11 @@ use crate::prepared::write_proc;
 /// has inside a new user namespace, and all that it may do with them, end at its border.
 pub(crate) fn enter(proc: &OwnedFd, inside: u32, outside: u32) -> Result<(), Box<dyn Error>> {
     unshare(CloneFlags::CLONE_NEWUSER)?;
+    map(proc, inside, outside)
+}
+
+/// Maps the one uid and gid into the user namespace that this process is in, and has no uid of yet.
+pub(crate) fn map(proc: &OwnedFd, inside: u32, outside: u32) -> Result<(), Box<dyn Error>> {
     // After a change of uid the process is not dumpable and its files in /proc belong to root, who has no
     // place in the new namespace. execve makes it dumpable anyway.
     prctl::set_dumpable(true)?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,6 +33,11 @@ impl Vm {
     pub fn start(image: &Image, options: &[&str]) -> Self {
         let mut command = image.nacre();
         command.args(["run", image.arg()]).args(options);
+        Self::of(command)
+    }
+
+    /// A machine that another command of `nacre` runs.
+    pub fn of(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

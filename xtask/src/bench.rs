@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run, say};
+use crate::dist::dist;
 use crate::run::{build_nacre, nacre, target};
 use crate::setup::{self, Package};
 
 /// The peers, and what makes their parts.
-const PEERS: [Package; 3] = [
+const PEERS: [Package; 4] = [
     ("bubblewrap", "bwrap, beside which the sandbox is measured"),
     ("squashfs-tools", "mksquashfs, beside which a rebuild is measured"),
     ("cryptsetup-bin", "veritysetup, beside which a rebuild is measured"),
+    ("python3-yaml", "a reader of YAML, beside which a check is measured"),
 ];
 /// The init beside which the boot is measured. It is for the board: installed here, it would take the
 /// place of this machine's own busybox, so it is only unpacked.
@@ -23,36 +25,14 @@ pub(crate) fn bench(part: Option<&str>) -> Result<(), Failure> {
     setup::set_up_with(&PEERS)?;
     let busybox = busybox()?;
     build_nacre()?;
-    let launcher = launcher()?;
+    dist()?;
     say("building the benchmark");
     run(cargo().args(["build", "--quiet", "--release", "--package", "nacre-bench"]))?;
     let mut bench = Command::new(target().join("release/nacre-bench"));
-    bench.arg(nacre().get_program()).arg(launcher).arg(busybox).args(part);
+    bench.arg(nacre().get_program()).arg(busybox).args(part);
     // The image whose boot is measured is a production image, which no development key may sign.
     bench.env("NACRE_KEYS", target().join("bench/keys"));
     run(bench.current_dir(root()))
-}
-
-/// A board with this machine's processor: its launcher, as it ships, is the one that is measured here.
-const BOARD_LIKE_HERE: &str = "qemu-x86_64";
-
-/// The launcher out of an image's root filesystem, with which a slot begins.
-fn launcher() -> Result<PathBuf, Failure> {
-    if std::env::consts::ARCH != "x86_64" {
-        return Err(Failure::new("the launcher is measured on this machine, which is not like any board"));
-    }
-    say("building the launcher");
-    let image = target().join("bench/launcher");
-    let recipe = "tests/images/bench.yaml";
-    run(nacre()
-        .args(["build", recipe, "--board", BOARD_LIKE_HERE, "--out"])
-        .arg(&image)
-        .current_dir(root()))?;
-    let files = image.join("root");
-    let mut unsquashfs = Command::new("unsquashfs");
-    unsquashfs.args(["-force", "-quiet", "-no-progress", "-dest"]).arg(&files);
-    run(unsquashfs.arg(image.join("slot.img")).arg("sbin/sandbox"))?;
-    Ok(files.join("sbin/sandbox"))
 }
 
 /// The program out of Debian's package.

@@ -4,6 +4,7 @@
 mod bench;
 mod command;
 mod directions;
+mod dist;
 mod run;
 mod setup;
 mod test;
@@ -20,9 +21,12 @@ Commands:
   test [--full]     set up, then every check and test; --full adds what takes long
   setup             install what is missing, nothing else
   bench [PART]      measure beside peers; writes the table of docs/SPECIFICATION.md.
-                    PART alone is printed only: sizes, boot, panel, rebuild, sandbox,
-                    calls, idle, tcp; memory writes where the running demo's memory
-                    goes, page by page, and launch where the time of a start goes
+                    PART alone is printed only: sizes, boot, panel, rebuild, check,
+                    app-run, dev, sandbox, calls, idle, tcp; memory writes where
+                    the running demo's memory goes, page by page, and launch
+                    where the time of a start goes
+  dist              build nacre as one static program, for use outside of a checkout's
+                    target folder: target/dist/nacre
   check             format, lints and crate directions, without the tests
 
 Examples:
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::bench(None),
         ["bench", part] => bench::bench(Some(part)),
         ["setup"] => setup::set_up(),
+        ["dist"] => dist::dist().map(|path| println!("{}", path.display())),
         ["check"] => test::check(),
         [] | ["help" | "-h" | "--help"] => {
             print!("{HELP}");

@@ -11,24 +11,32 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Whether the board has all of these devices and they are free.
+    /// Whether the board has all of these devices, and no app but this one has them.
     ///
     /// # Errors
     /// In words: the first of them that is not.
-    pub fn check(&self, devices: &Devices, board: &BoardDevices) -> Result<(), String> {
+    pub fn check(&self, app: &ComponentId, devices: &Devices, board: &BoardDevices) -> Result<(), String> {
         for kind in DeviceKind::ALL {
             for name in devices.of(kind) {
                 let noun = kind.noun();
                 if !is_there(board, kind, name) {
                     return Err(format!("it wants the {noun} {name}, and this board has none of that name"));
                 }
-                let taken = self.owners.iter().find(|(of, other, _)| *of == kind && other == name);
+                let taken = self
+                    .owners
+                    .iter()
+                    .find(|(of, other, owner)| *of == kind && other == name && owner != app);
                 if let Some((.., owner)) = taken {
                     return Err(format!("it wants the {noun} {name}, and {owner} has it"));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Takes everything away from an app.
+    pub fn take(&mut self, app: &ComponentId) {
+        self.owners.retain(|(.., owner)| owner != app);
     }
 
     /// Gives them to an app.
@@ -67,14 +75,19 @@ mod tests {
         };
         let mut claims = Claims::default();
         claims.give(&devices(&["LED1", "X"], &[]), &"org.nacre.a".parse().unwrap());
-        assert_eq!(claims.check(&devices(&[], &["X"]), &board), Ok(()), "another kind");
+        let other = "org.nacre.b".parse().unwrap();
+        assert_eq!(claims.check(&other, &devices(&[], &["X"]), &board), Ok(()), "another kind");
         assert_eq!(
-            claims.check(&devices(&["X"], &["X"]), &board),
+            claims.check(&other, &devices(&["X"], &["X"]), &board),
             Err("it wants the GPIO line X, and org.nacre.a has it".into())
         );
         assert_eq!(
-            claims.check(&devices(&[], &["LED1"]), &board),
+            claims.check(&other, &devices(&[], &["LED1"]), &board),
             Err("it wants the UART LED1, and this board has none of that name".into())
         );
+        let owner = "org.nacre.a".parse().unwrap();
+        assert_eq!(claims.check(&owner, &devices(&["X"], &[]), &board), Ok(()), "its own");
+        claims.take(&owner);
+        assert_eq!(claims.check(&other, &devices(&["X", "LED1"], &[]), &board), Ok(()), "given back");
     }
 }

@@ -10,7 +10,7 @@ use crate::uptime::Uptime;
 /// Time between a failed boot's log line and the reboot: enough to read the log through the channel.
 pub const REBOOT_PAUSE: Duration = Duration::from_secs(5);
 
-/// Place of an app in the fleet. Apps are never removed while the manager runs.
+/// Place of an app in the fleet. The place of an app that was removed is given to the next one that comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppIndex(pub usize);
 
@@ -51,6 +51,14 @@ pub enum WishError {
 struct Entry {
     id: ComponentId,
     lifecycle: Lifecycle,
+    presence: Presence,
+}
+
+/// Whether there is an app at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Here,
+    Removed,
 }
 
 /// All apps.
@@ -67,20 +75,56 @@ impl Fleet {
         Self::default()
     }
 
-    /// Adds an app that is down.
+    /// Adds an app that is down, in the place of a removed one if there is one.
     pub fn add(&mut self, id: ComponentId, lifecycle: Lifecycle) -> AppIndex {
-        self.apps.push(Entry { id, lifecycle });
-        AppIndex(self.apps.len() - 1)
+        let entry = Entry { id, lifecycle, presence: Presence::Here };
+        let place = self.apps.iter().position(|old| old.presence == Presence::Removed);
+        match place.and_then(|at| Some((at, self.apps.get_mut(at)?))) {
+            Some((at, old)) => {
+                *old = entry;
+                AppIndex(at)
+            }
+            None => {
+                self.apps.push(entry);
+                AppIndex(self.apps.len() - 1)
+            }
+        }
+    }
+
+    /// Begins an app's history anew, with what another version of it asks for. It has no process.
+    pub fn renew(&mut self, index: AppIndex, lifecycle: Lifecycle) {
+        if let Some(entry) = self.apps.get_mut(index.0) {
+            entry.lifecycle = lifecycle;
+        }
+    }
+
+    /// Removes an app that has no process.
+    pub fn remove(&mut self, index: AppIndex) {
+        if let Some(entry) = self.apps.get_mut(index.0) {
+            entry.presence = Presence::Removed;
+        }
+    }
+
+    /// The app of this component id.
+    pub fn place_of(&self, app: &ComponentId) -> Option<AppIndex> {
+        self.iter().find(|(_, id, _)| *id == app).map(|(at, ..)| at)
+    }
+
+    /// Whether the device goes down.
+    pub fn is_closing(&self) -> bool {
+        self.closing
     }
 
     /// Every app.
     pub fn iter(&self) -> impl Iterator<Item = (AppIndex, &ComponentId, &Lifecycle)> {
-        self.apps.iter().enumerate().map(|(at, entry)| (AppIndex(at), &entry.id, &entry.lifecycle))
+        let here = self.apps.iter().enumerate().filter(|(_, entry)| entry.presence == Presence::Here);
+        here.map(|(at, entry)| (AppIndex(at), &entry.id, &entry.lifecycle))
     }
 
     /// One app.
     pub fn get(&self, index: AppIndex) -> Option<(&ComponentId, &Lifecycle)> {
-        self.apps.get(index.0).map(|entry| (&entry.id, &entry.lifecycle))
+        let entry = self.apps.get(index.0).filter(|entry| entry.presence == Presence::Here)?;
+        Some((&entry.id, &entry.lifecycle))
     }
 
     /// Finds an app by its component id or by the last label of it.
@@ -88,10 +132,10 @@ impl Fleet {
     /// # Errors
     /// [`WishError::NotFound`] without one, [`WishError::Refused`] if several have this last label.
     pub fn find(&self, name: &str) -> Result<AppIndex, WishError> {
-        let whole = self.apps.iter().position(|entry| entry.id.as_str() == name);
+        let whole = self.iter().find(|(_, id, _)| id.as_str() == name).map(|(at, ..)| at);
         let mut short = self.iter().filter(|(_, id, _)| id.short() == name).map(|(at, ..)| at);
         match (whole, short.next(), short.next()) {
-            (Some(at), ..) => Ok(AppIndex(at)),
+            (Some(at), ..) => Ok(at),
             (None, Some(at), None) => Ok(at),
             (None, Some(_), Some(_)) => {
                 Err(WishError::Refused(format!("several apps are called {name}: give the whole id")))
@@ -106,7 +150,8 @@ impl Fleet {
 
     /// Takes an event of one app.
     pub fn step(&mut self, index: AppIndex, event: Event, now: Uptime) -> Vec<Order> {
-        let Some(entry) = self.apps.get_mut(index.0) else { return vec![] };
+        let entry = self.apps.get_mut(index.0).filter(|entry| entry.presence == Presence::Here);
+        let Some(entry) = entry else { return vec![] };
         let actions = entry.lifecycle.step(event, now);
         actions.into_iter().map(|action| Order::App(index, action)).collect()
     }
@@ -233,6 +278,20 @@ mod tests {
             fleet.find("x"),
             Err(WishError::NotFound("no app x here; there are: recorder, reporter, reporter".into()))
         );
+    }
+
+    #[test]
+    fn app_removed_is_not_found_and_its_place_is_given_to_the_next() {
+        let mut fleet = fleet(&["org.nacre.a", "org.nacre.b"]);
+        fleet.remove(AppIndex(0));
+        assert!(matches!(fleet.find("a"), Err(WishError::NotFound(_))));
+        assert_eq!(fleet.get(AppIndex(0)).map(|_| ()), None);
+        assert_eq!(fleet.start_all(NOW), [Order::App(AppIndex(1), Action::Start)]);
+        let other: ComponentId = "org.nacre.c".parse().unwrap();
+        let lifecycle = fleet.get(AppIndex(1)).unwrap().1.clone();
+        assert_eq!(fleet.add(other.clone(), lifecycle.clone()), AppIndex(0));
+        assert_eq!((fleet.find("c"), fleet.place_of(&other)), (Ok(AppIndex(0)), Some(AppIndex(0))));
+        assert_eq!(fleet.add("org.nacre.d".parse().unwrap(), lifecycle), AppIndex(2));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! - [`lifecycle`]: one app from its package to its end; [`fleet`]: all of them, shutdown, failed boot;
 //! - [`peers`] and [`grants`]: what apps may ask of each other and of the OS;
+//! - [`lease`]: how long a device capability lasts;
 //! - [`network`]: netd, and when an app's network is there; [`ports`], [`wall_clock`];
 //! - [`denials`]: what the sandbox refused, told within a budget; [`dropped`] and [`limits`]: in which words;
 //! - [`log_ring`], [`log_intake`], [`log_line`]: lines from untrusted bytes, kept within a bound.
@@ -16,6 +17,7 @@ pub mod dropped;
 pub mod end;
 pub mod fleet;
 pub mod grants;
+pub mod lease;
 pub mod lifecycle;
 pub mod limits;
 pub mod log_intake;

@@ -1,5 +1,7 @@
 //! A line of text out of untrusted bytes, and its form on the console.
 
+use nacre_wire::log::Detail;
+
 use crate::uptime::Uptime;
 
 /// Longest line kept, in bytes; more is cut.
@@ -8,6 +10,11 @@ pub const MAX_LINE: usize = 1024;
 /// Makes printable text of bytes: what is not UTF-8 is replaced, control characters and those that change
 /// the reading direction are escaped, and what is over [`MAX_LINE`] is cut with `…` at the end.
 pub fn printable(bytes: &[u8]) -> String {
+    printable_within(bytes, MAX_LINE)
+}
+
+/// The same with another bound.
+fn printable_within(bytes: &[u8], most: usize) -> String {
     let mut text = String::new();
     for c in String::from_utf8_lossy(bytes).chars() {
         let before = text.len();
@@ -16,13 +23,25 @@ pub fn printable(bytes: &[u8]) -> String {
         } else {
             text.push(c);
         }
-        if text.len() > MAX_LINE {
+        if text.len() > most {
             text.truncate(before);
             text.push('…');
             break;
         }
     }
     text
+}
+
+/// The parts of a structured line, printable and together not much longer than [`MAX_LINE`]: what is escaped becomes
+/// longer, so the fields behind may be cut.
+pub fn printable_parts(text: &str, mut detail: Detail) -> (String, Detail) {
+    let text = printable(text.as_bytes());
+    let mut room = MAX_LINE.saturating_sub(text.len());
+    for field in &mut detail.fields {
+        field.value = printable_within(field.value.as_bytes(), room);
+        room = room.saturating_sub(field.value.len());
+    }
+    (text, detail)
 }
 
 /// A line as the console shows it: `[   12.345] reporter: text`.
@@ -33,6 +52,8 @@ pub fn console(uptime: Uptime, source: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nacre_wire::log::{Field, Level};
+
     use super::*;
 
     #[test]
@@ -56,6 +77,17 @@ mod tests {
             let text = printable(&long);
             assert!(text.len() <= MAX_LINE + '…'.len_utf8() && text.ends_with('…'));
         }
+    }
+
+    #[test]
+    fn printable_parts_of_a_line_are_escaped_and_stay_within_a_line() {
+        let field = |value: String| Field { key: "k".into(), value };
+        let fields = vec![field("\x1b[2J".into()), field("\x07".repeat(300)), field("\x07".repeat(300))];
+        let (text, detail) = printable_parts("a\nb", Detail { level: Level::Info, fields });
+        assert_eq!((text.as_str(), detail.fields[0].value.as_str()), ("a\\nb", "\\u{1b}[2J"));
+        assert!(detail.fields[2].value.ends_with('…'));
+        let bytes: usize = detail.fields.iter().map(|field| field.value.len()).sum();
+        assert!(bytes <= MAX_LINE + 3 * '…'.len_utf8(), "{bytes}");
     }
 
     #[test]

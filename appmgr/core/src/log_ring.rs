@@ -3,10 +3,18 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use nacre_wire::log::{Detail, Field};
+
 use crate::uptime::Uptime;
 
 /// What a line takes besides its text: its own fields and the allocator's.
-const LINE_OVERHEAD: usize = 56;
+const LINE_OVERHEAD: usize = 60;
+
+/// What a structured line takes more, besides its fields.
+const DETAIL_OVERHEAD: usize = 32;
+
+/// What a field takes besides its key and its value.
+const FIELD_OVERHEAD: usize = 56;
 
 /// A line that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +27,18 @@ pub struct Line {
     pub source: Rc<str>,
     /// The text, printable.
     pub text: Box<str>,
+    /// Of a structured line: its level and its fields, printable as well.
+    pub detail: Option<Box<Detail>>,
 }
 
 impl Line {
     fn bytes(&self) -> usize {
-        self.text.len() + LINE_OVERHEAD
+        let field = |field: &Field| field.key.len() + field.value.len() + FIELD_OVERHEAD;
+        let detail = self
+            .detail
+            .as_ref()
+            .map(|detail| DETAIL_OVERHEAD + detail.fields.iter().map(field).sum::<usize>());
+        self.text.len() + LINE_OVERHEAD + detail.unwrap_or(0)
     }
 }
 
@@ -45,8 +60,18 @@ impl LogRing {
 
     /// Keeps a line and gives its number.
     pub fn push(&mut self, uptime: Uptime, source: &Rc<str>, text: &str) -> u64 {
+        self.keep(uptime, source, text, None)
+    }
+
+    /// Keeps a structured line and gives its number.
+    pub fn push_structured(&mut self, uptime: Uptime, source: &Rc<str>, text: &str, detail: Detail) -> u64 {
+        self.keep(uptime, source, text, Some(Box::new(detail)))
+    }
+
+    fn keep(&mut self, uptime: Uptime, source: &Rc<str>, text: &str, detail: Option<Box<Detail>>) -> u64 {
         self.last_number += 1;
-        let line = Line { number: self.last_number, uptime, source: Rc::clone(source), text: text.into() };
+        let line =
+            Line { number: self.last_number, uptime, source: Rc::clone(source), text: text.into(), detail };
         self.bytes += line.bytes();
         self.lines.push_back(line);
         while self.bytes > self.most_bytes && self.lines.len() > 1 {

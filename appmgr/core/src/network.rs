@@ -59,6 +59,8 @@ pub enum Action {
     Begin,
     /// Order it to join an app.
     Join(AppIndex),
+    /// Order netd to take an app's network away.
+    Leave(AppIndex),
     /// The app may be started.
     Open(AppIndex),
     /// It may not, for now.
@@ -109,6 +111,14 @@ struct Link {
     doublings: u32,
     /// Why it was not joined last time: the same reason is told once.
     why: String,
+    /// It got another network while netd was joining the old one: the answer to that says nothing of this one.
+    again: bool,
+}
+
+impl Link {
+    fn new(app: AppIndex, now: Uptime) -> Self {
+        Self { app, joined: false, at: now, doublings: 0, why: String::new(), again: false }
+    }
 }
 
 /// netd and the networks of the apps.
@@ -121,13 +131,14 @@ pub struct Network {
     address: Option<([u8; 4], u8)>,
     /// Why there is no address, as last told.
     why_offline: String,
+    /// Apps that had a network.
+    departed: Vec<AppIndex>,
 }
 
 impl Network {
     /// For these apps. Without any, netd is never started.
     pub fn new(apps: impl IntoIterator<Item = AppIndex>, now: Uptime) -> Self {
-        let link = |app| Link { app, joined: false, at: now, doublings: 0, why: String::new() };
-        let links: Vec<Link> = apps.into_iter().map(link).collect();
+        let links: Vec<Link> = apps.into_iter().map(|app| Link::new(app, now)).collect();
         let state = if links.is_empty() { State::Off } else { State::Down { start_at: now } };
         let millis = |pause: Duration| u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
         // A window of no length: it is started again for ever.
@@ -145,7 +156,39 @@ impl Network {
             was_online: false,
             address: None,
             why_offline: String::new(),
+            departed: Vec::new(),
         }
+    }
+
+    /// An app was installed that has a network, or got another one: it is joined with the next step. netd is started if
+    /// no app had one before.
+    pub fn admit(&mut self, app: AppIndex, now: Uptime) {
+        let again = matches!(self.state, State::Running { joining: Some((other, _)), .. } if other == app);
+        self.links.retain(|link| link.app != app);
+        self.links.push(Link { again, ..Link::new(app, now) });
+        self.departed.retain(|other| *other != app);
+        if self.state == State::Off {
+            self.state = State::Down { start_at: now };
+        }
+    }
+
+    /// An app was removed, or has no network any more.
+    pub fn dismiss(&mut self, app: AppIndex) -> Vec<Action> {
+        let before = self.links.len();
+        self.links.retain(|link| link.app != app);
+        if self.links.len() == before {
+            return vec![];
+        }
+        self.departed.push(app);
+        if matches!(self.state, State::Running { .. }) { vec![Action::Leave(app)] } else { vec![] }
+    }
+
+    /// netd speaks of an app that has no network: it may not have heard yet that it was removed.
+    fn unknown(&mut self, app: u8) -> Vec<Action> {
+        if self.departed.iter().any(|other| other.0 == usize::from(app)) {
+            return vec![];
+        }
+        self.kill(&format!("speaks of app {app}, which has no network"))
     }
 
     /// The device's address, while it has one.
@@ -217,7 +260,7 @@ impl Network {
             if link.joined && self.was_online {
                 actions.push(Action::Close(link.app));
             }
-            (link.joined, link.at, link.doublings) = (false, now, 0);
+            (link.joined, link.at, link.doublings, link.again) = (false, now, 0, false);
         }
         // With its bounds there is always another time; should there be none, the longest pause is.
         let pause = match self.backoff.after_run(ran, now) {
@@ -251,7 +294,7 @@ impl Network {
                 let refusal = dropped::sent(&to, &why, self.address);
                 match self.link(app) {
                     Some(link) => vec![Action::Denied(link.app, Layer::PacketFilter, refusal)],
-                    None => self.kill(&format!("speaks of app {app}, which has no network")),
+                    None => self.unknown(app),
                 }
             }
             Report::Knocked { protocol, port } => {
@@ -288,6 +331,9 @@ impl Network {
         }
         let was_online = self.was_online;
         let Some(link) = self.link(number) else { return vec![] };
+        if std::mem::take(&mut link.again) {
+            return vec![];
+        }
         (link.joined, link.doublings) = (true, 0);
         link.why.clear();
         if was_online { vec![Action::Open(link.app)] } else { vec![] }
@@ -297,9 +343,10 @@ impl Network {
     fn not_joined(&mut self, number: u8, why: String, now: Uptime) -> Vec<Action> {
         self.takes_turn(number);
         let was_online = self.was_online;
-        let Some(link) = self.link(number) else {
-            return self.kill(&format!("speaks of app {number}, which has no network"));
-        };
+        let Some(link) = self.link(number) else { return self.unknown(number) };
+        if std::mem::take(&mut link.again) {
+            return vec![];
+        }
         let pause = SHORTEST_PAUSE
             .saturating_mul(1u32.checked_shl(link.doublings).unwrap_or(u32::MAX))
             .min(LONGEST_PAUSE);

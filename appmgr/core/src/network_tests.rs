@@ -287,6 +287,7 @@ impl World {
                 }
                 Action::Denied(app, ..) | Action::LogFor(app, _) => assert!([A, B].contains(&app)),
                 Action::Log(line) => assert!(!line.contains('\n')),
+                Action::Leave(app) => panic!("{app:?} was not removed"),
                 Action::Time { .. } | Action::Knocked(_) => {}
             }
         }
@@ -371,4 +372,38 @@ proptest! {
         world.wait(1_000_000);
         prop_assert!(!world.running);
     }
+}
+
+#[test]
+fn network_of_an_app_that_is_installed_later_starts_netd_and_joins_it() {
+    let mut network = Network::new([], at(0));
+    assert_eq!(network.step(Event::Timer, at(5)), []);
+    network.admit(AppIndex(2), at(5));
+    assert_eq!(network.deadline(), Some(at(5)));
+    assert_eq!(network.step(Event::Timer, at(5)), [Action::Start]);
+    assert_eq!(network.step(Event::Started, at(5)), [Action::Begin, Action::Join(AppIndex(2))]);
+    network.step(Event::Report(Report::Joined { app: 2 }), at(5));
+    let online = Report::Online { address: [10, 0, 2, 15], prefix: 24 };
+    assert!(network.step(Event::Report(online), at(5)).contains(&Action::Open(AppIndex(2))));
+    // Another version of it: joined again, and opened again.
+    network.admit(AppIndex(2), at(6));
+    assert_eq!(network.step(Event::Timer, at(6)), [Action::Join(AppIndex(2))]);
+    // And another one while netd is at it: its answer is to the order before.
+    network.admit(AppIndex(2), at(6));
+    assert_eq!(network.step(Event::Report(Report::Joined { app: 2 }), at(6)), [Action::Join(AppIndex(2))]);
+    assert_eq!(network.step(Event::Report(Report::Joined { app: 2 }), at(6)), [Action::Open(AppIndex(2))]);
+}
+
+#[test]
+fn network_of_an_app_that_is_removed_is_taken_away_and_what_was_on_its_way_is_no_offence() {
+    let mut network = Network::new([AppIndex(0), AppIndex(1)], at(0));
+    network.step(Event::Timer, at(0));
+    network.step(Event::Started, at(0));
+    assert_eq!(network.dismiss(AppIndex(0)), [Action::Leave(AppIndex(0))]);
+    assert_eq!(network.dismiss(AppIndex(0)), []);
+    assert_eq!(network.step(Event::Report(Report::Joined { app: 0 }), at(0)), [Action::Join(AppIndex(1))]);
+    let late = Report::NotJoined { app: 0, why: "gone".into() };
+    assert_eq!(network.step(Event::Report(late), at(0)), []);
+    let nonsense = Report::NotJoined { app: 9, why: "never was".into() };
+    assert!(network.step(Event::Report(nonsense), at(0)).contains(&Action::Kill));
 }

@@ -10,15 +10,20 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Whether all of these ports are free.
+    /// Whether no app but this one has any of these ports.
     ///
     /// # Errors
     /// In words: the first that is taken, and by whom.
-    pub fn check(&self, ports: &[Port]) -> Result<(), String> {
-        match self.owners.iter().find(|(port, _)| ports.contains(port)) {
+    pub fn check(&self, app: &ComponentId, ports: &[Port]) -> Result<(), String> {
+        match self.owners.iter().find(|(port, owner)| owner != app && ports.contains(port)) {
             None => Ok(()),
             Some((port, owner)) => Err(format!("it listens on {port}, and so does {owner}")),
         }
+    }
+
+    /// Takes all of its ports away from an app.
+    pub fn take(&mut self, app: &ComponentId) {
+        self.owners.retain(|(_, owner)| owner != app);
     }
 
     /// Gives them to an app.
@@ -39,11 +44,16 @@ mod tests {
         let port = |protocol, number| Port { protocol, number };
         let mut ports = Ports::default();
         ports.give(&[port(tcp, 80), port(tcp, 8080)], &"org.nacre.panel".parse().unwrap());
-        assert_eq!(ports.check(&[port(udp, 8080), port(tcp, 81)]), Ok(()));
-        assert_eq!(ports.check(&[]), Ok(()));
+        let other = "org.nacre.other".parse().unwrap();
+        assert_eq!(ports.check(&other, &[port(udp, 8080), port(tcp, 81)]), Ok(()));
+        assert_eq!(ports.check(&other, &[]), Ok(()));
         assert_eq!(
-            ports.check(&[port(tcp, 81), port(tcp, 8080)]),
+            ports.check(&other, &[port(tcp, 81), port(tcp, 8080)]),
             Err("it listens on tcp:8080, and so does org.nacre.panel".into())
         );
+        let owner = "org.nacre.panel".parse().unwrap();
+        assert_eq!(ports.check(&owner, &[port(tcp, 80)]), Ok(()), "its own");
+        ports.take(&owner);
+        assert_eq!(ports.check(&other, &[port(tcp, 80)]), Ok(()), "given back");
     }
 }

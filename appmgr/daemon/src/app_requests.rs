@@ -10,10 +10,10 @@ use nacre_manifest::device::SystemGrant;
 use nacre_wire::app::{Ask, Message, Outcome, Request};
 use nacre_wire::denial::Layer;
 
-use crate::app_socket::{BACKLOG, MOST_CONNECTIONS, Received, Sent};
 use crate::clock;
 use crate::daemon::Daemon;
 use crate::event_loop::{Interest, Source};
+use nacre_app_session::app_socket::{BACKLOG, MOST_CONNECTIONS, Received, Sent};
 
 /// Requests served of one connection before the others get their turn.
 const AT_ONCE: usize = 8;
@@ -110,6 +110,7 @@ impl Daemon {
                 Err(outcome) => outcome,
             },
             Ask::Heartbeat => self.heartbeat(app),
+            Ask::Log { text, detail } => self.log_structured(app, &text, detail),
             Ask::Events => self.listen(connection, app),
             Ask::Line { name, mode } => {
                 let (outcome, line) = self.take_line(app, &name, mode);

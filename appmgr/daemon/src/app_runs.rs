@@ -1,6 +1,7 @@
 //! Runs of apps: start, output, end.
 
 use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use nacre_appmgr_core::Uptime;
@@ -8,6 +9,7 @@ use nacre_appmgr_core::end::End;
 use nacre_appmgr_core::fleet::AppIndex;
 use nacre_appmgr_core::lifecycle::Event;
 use nacre_appmgr_core::log_intake::RATE;
+use nacre_appmgr_core::log_line::printable_parts;
 
 use crate::app_network::AppNetwork;
 use crate::clock;
@@ -15,9 +17,11 @@ use crate::daemon::Daemon;
 use crate::event_loop::{EventLoop, Interest, Source};
 use crate::launch::launch;
 use crate::limits::{self, Told};
-use crate::log_capture::{Capture, Captured, LAST_LINES};
+use crate::log_capture::{Capture, Captured, LAST_LINES, PIPE_PIECES};
 use crate::process::{Handover, Process};
 use nacre_diag::CauseChain;
+use nacre_wire::app::Outcome;
+use nacre_wire::log::{self, Detail};
 
 /// How long after its start an app is taken to have read what it needs to begin.
 const BEGINNING: Duration = Duration::from_secs(3);
@@ -95,16 +99,16 @@ impl Daemon {
         }
     }
 
-    /// Takes what an app has written, within its budget.
-    pub(crate) fn read_output(&mut self, app: AppIndex, pipe: usize) {
+    /// Takes what an app has written, within its budget; false if there was nothing.
+    pub(crate) fn read_output(&mut self, app: AppIndex, pipe: usize) -> bool {
         let now = clock::now();
-        let Some(slot) = self.slots.get_mut(app.0) else { return };
+        let Some(slot) = self.slots.get_mut(app.0) else { return false };
         let Some(place) = slot.process.as_mut().and_then(|process| process.output.get_mut(pipe)) else {
-            return;
+            return false;
         };
-        let Some(capture) = place else { return };
+        let Some(capture) = place else { return false };
         let mut lines = match capture.read() {
-            Captured::Nothing => return,
+            Captured::Nothing => return false,
             Captured::Closed => {
                 self.events.remove(capture.as_fd());
                 place.take().map(|capture| capture.finish(LAST_LINES)).unwrap_or_default()
@@ -131,6 +135,36 @@ impl Daemon {
         for line in lines {
             self.log_for(app, &line);
         }
+        true
+    }
+
+    /// A structured line, within the same budget as what an app writes. While that is used up, the app is told so
+    /// instead of being held up: it may have a heartbeat to send.
+    pub(crate) fn log_structured(&mut self, app: AppIndex, text: &str, detail: Detail) -> Outcome {
+        if let Err(error) = log::check(text, &detail) {
+            return Outcome::Invalid(error.to_string());
+        }
+        // What it has written before comes before.
+        for pipe in 0..2 {
+            for _ in 0..PIPE_PIECES {
+                let paused = self.slots.get(app.0).is_some_and(|slot| slot.paused_until.is_some());
+                if paused || !self.read_output(app, pipe) {
+                    break;
+                }
+            }
+        }
+        let now = clock::now();
+        let Some(slot) = self.slots.get_mut(app.0) else { return Outcome::Invalid("no such app".into()) };
+        if slot.budget.pause_until(now).is_some() {
+            let text = format!("it logs more than {RATE} bytes a second for long; this line is left out");
+            return Outcome::Unavailable(text);
+        }
+        let (text, detail) = printable_parts(text, detail);
+        let bytes = detail.fields.iter().map(|field| field.key.len() + field.value.len()).sum::<usize>();
+        slot.budget.spend(text.len() + bytes, 1, now);
+        let source = Rc::clone(&slot.source);
+        self.log.structured(now, &source, &text, detail);
+        Outcome::Done
     }
 
     /// Reads again from apps whose pause is over.
@@ -141,7 +175,7 @@ impl Daemon {
                 if let Some(process) = &slot.process
                     && let Err(error) = watch_output(&self.events, process, AppIndex(at))
                 {
-                    let source = std::rc::Rc::clone(&slot.source);
+                    let source = Rc::clone(&slot.source);
                     self.log.line(now, &source, &format!("its output is no longer read: {error}"));
                 }
             }

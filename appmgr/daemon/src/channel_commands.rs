@@ -1,5 +1,7 @@
 //! What a person asks through the device channel.
 
+use std::io;
+
 use nacre_appmgr_core::fleet::{Wish, WishError};
 use nacre_wire::channel::{Answer, Command, Info, Request, VERSION};
 use nix::sys::signal::Signal;
@@ -7,6 +9,7 @@ use nix::sys::signal::Signal;
 use crate::clock;
 use crate::daemon::Daemon;
 use crate::device_channel::Content;
+use crate::image;
 
 /// Requests served before the apps get their turn.
 const AT_ONCE: usize = 16;
@@ -32,7 +35,10 @@ impl Daemon {
                 let info = self.info();
                 self.answer(session, id, Answer::Info(info));
             }
-            Command::Apps => self.answer_apps(session, id),
+            Command::Apps => {
+                let statuses = self.statuses(clock::now());
+                self.answer_list(session, id, statuses, Answer::App);
+            }
             Command::Logs { after, follow, app } => {
                 self.stream(session, id, Content::Lines, after, follow, app.as_deref());
             }
@@ -51,43 +57,85 @@ impl Daemon {
             Command::PowerOff => self.end(session, id, "power-off", Signal::SIGUSR1),
             Command::Cancel(other) => {
                 if let Some(channel) = &mut self.channel {
-                    channel.cancel(other);
+                    channel.cancel(session, other);
                 }
+                self.answer(session, id, Answer::Done);
+            }
+            Command::Packages => self.answer_list(session, id, self.listed(), Answer::Package),
+            Command::Install { manifest_bytes, image_bytes } => {
+                let answer = self.begin_install(session, (manifest_bytes, image_bytes));
+                self.answer(session, id, answer);
+            }
+            Command::Piece { offset, bytes } => {
+                let answer = self.take_piece(session, offset, &bytes);
+                self.answer(session, id, answer);
+            }
+            Command::Commit => {
+                let answer = self.commit_install(session, id);
+                answer.into_iter().for_each(|answer| self.answer(session, id, answer));
+            }
+            Command::Remove { app, data } => {
+                let answer = self.begin_remove(session, id, &app, data);
+                answer.into_iter().for_each(|answer| self.answer(session, id, answer));
+            }
+            Command::Present(signed) => {
+                let answer = self.present(&signed);
+                self.answer(session, id, answer);
+            }
+            Command::Close => {
+                if let Some(channel) = &mut self.channel {
+                    channel.close(session);
+                }
+                self.forget_session(|of| of == session);
+            }
+            Command::Alone => {
+                if let Some(channel) = &mut self.channel {
+                    channel.leave_alone(session);
+                }
+                self.forget_session(|of| of != session);
                 self.answer(session, id, Answer::Done);
             }
         }
     }
 
-    fn answer(&mut self, session: u32, id: u32, answer: Answer) {
+    pub(crate) fn answer(&mut self, session: u32, id: u32, answer: Answer) {
         if let Some(channel) = &mut self.channel {
             channel.answer(session, id, false, answer);
         }
     }
 
     fn info(&mut self) -> Info {
+        let now = clock::now();
+        let mut said = Vec::new();
+        let mut known = |what: &str, error: io::Error| said.push(format!("{what}: {error}"));
+        let device = self.identity.id().map_err(|error| known("make the device's key", error)).ok();
+        let nonce = self.identity.nonce().map_err(|error| known("make a nonce", error)).ok();
+        said.iter().for_each(|text| self.log.own(text));
         let image = &self.image;
         Info {
             image: image.info.image.clone(),
             version: image.info.version.clone(),
             board: image.info.board.clone(),
-            kernel: image.kernel.clone(),
-            slot: image.slot.clone(),
+            kernel: image::kernel_release(),
+            slot: image::slot(),
             development: image.info.development,
             development_keys: image.info.development_keys,
-            stats: self.stats.read(clock::now()),
+            stats: self.stats.read(now),
+            device: device.map(|id| id.0),
+            nonce: nonce.map(|nonce| nonce.0),
+            capability: self.identity.lasting(now),
         }
     }
 
-    fn answer_apps(&mut self, session: u32, id: u32) {
-        let statuses = self.statuses(clock::now());
+    fn answer_list<T>(&mut self, session: u32, id: u32, list: Vec<T>, answer: fn(T) -> Answer) {
         let Some(channel) = &mut self.channel else { return };
-        let mut left = statuses.len();
+        let mut left = list.len();
         if left == 0 {
             channel.answer(session, id, false, Answer::Done);
         }
-        for status in statuses {
+        for one in list {
             left -= 1;
-            channel.answer(session, id, left > 0, Answer::App(status));
+            channel.answer(session, id, left > 0, answer(one));
         }
     }
 
@@ -115,7 +163,7 @@ impl Daemon {
         };
         let until = (!follow).then_some(newest);
         let Some(channel) = &mut self.channel else { return };
-        if !channel.stream(id, content, after, until, source) {
+        if !channel.stream((session, id), content, after, until, source) {
             channel.answer(
                 session,
                 id,
@@ -153,7 +201,8 @@ impl Daemon {
     }
 }
 
-fn refusal(error: WishError) -> Answer {
+/// What is answered to a wish that is not taken.
+pub(crate) fn refusal(error: WishError) -> Answer {
     match error {
         WishError::NotFound(text) => Answer::NotFound(text),
         WishError::Refused(text) => Answer::Refused(text),

@@ -1,6 +1,7 @@
 //! The app manager at work: one thread, one loop.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use nacre_appmgr_core::Uptime;
@@ -17,15 +18,20 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
-use crate::app_socket::{Connections, Listener};
 use crate::clock;
 use crate::device_channel::Channel;
 use crate::event_loop::{EventLoop, Source};
+use crate::identity::Identity;
 use crate::image::Image;
+use crate::incoming::Incoming;
 use crate::log::Log;
 use crate::network_service::NetworkService;
+use crate::paths::Paths;
+use crate::sideload::Change;
 use crate::slot::Slot;
-use crate::stats::StatsReader;
+use crate::startup::Given;
+use nacre_app_session::StatsReader;
+use nacre_app_session::app_socket::{Connections, Listener};
 
 /// Everything the app manager knows and holds.
 pub(crate) struct Daemon {
@@ -44,6 +50,15 @@ pub(crate) struct Daemon {
     pub(crate) stats: StatsReader,
     pub(crate) network: NetworkService,
     pub(crate) denials: Denials,
+    pub(crate) identity: Identity,
+    pub(crate) given: Given,
+    pub(crate) paths: Paths,
+    /// The folder of the apps' control groups.
+    pub(crate) groups: PathBuf,
+    /// A package that is being received.
+    pub(crate) incoming: Option<Incoming>,
+    /// An app that is replaced or removed as soon as it has stopped.
+    pub(crate) change: Option<Change>,
 }
 
 impl Daemon {
@@ -61,6 +76,7 @@ impl Daemon {
             self.resume_notifications(now);
             self.hear_again(now);
             self.forget_packed_images(now);
+            self.pass_capability(now);
             if self.fleet.is_down() {
                 self.log.own("all apps are stopped");
                 return Ok(());
@@ -85,7 +101,8 @@ impl Daemon {
             .flatten()
             .min();
         let network = self.network.state.deadline();
-        [behind.then_some(now), self.fleet.deadline(), self.broker.deadline(), network, paused]
+        let capability = self.identity.deadline();
+        [behind.then_some(now), capability, self.fleet.deadline(), self.broker.deadline(), network, paused]
             .into_iter()
             .flatten()
             .min()
@@ -102,7 +119,9 @@ impl Daemon {
             Source::Report(app) => self.read_report(app),
             Source::Notification(app) => self.serve_notifications(app),
             Source::RefusedTasks(app) => self.read_refused_tasks(app),
-            Source::Output(app, pipe) => self.read_output(app, pipe),
+            Source::Output(app, pipe) => {
+                self.read_output(app, pipe);
+            }
             Source::Netd => self.read_netd(),
             Source::NetdProcess => self.reap_netd(),
             Source::NetdOutput => self.read_netd_output(),
@@ -153,6 +172,7 @@ impl Daemon {
     pub(crate) fn happen(&mut self, app: AppIndex, event: Event) {
         let orders = self.fleet.step(app, event, clock::now());
         self.perform(orders);
+        self.go_on_with_change(app);
     }
 
     /// A line in an app's name; `text` is printable.
@@ -179,8 +199,8 @@ impl Daemon {
 
     /// State of every app.
     pub(crate) fn statuses(&self, now: Uptime) -> Vec<AppStatus> {
-        let each = self.fleet.iter().zip(&self.slots);
-        each.map(|((_, _, lifecycle), slot)| slot.status(lifecycle, now)).collect()
+        let each = self.fleet.iter();
+        each.filter_map(|(at, _, lifecycle)| Some(self.slots.get(at.0)?.status(lifecycle, now))).collect()
     }
 
     /// What a person may want to know first.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nacre_sys::file::{Kind, names, read_text, status};
 use nix::errno::Errno;
-use nix::sys::quota::{Dqblk, QuotaType, QuotaValidFlags, quotactl_set};
+use nix::sys::quota::{Dqblk, QuotaType, QuotaValidFlags, quotactl_get, quotactl_set};
 
 /// Size of a block in `struct if_dqblk` (`quotactl(2)`).
 const QUOTA_BLOCK: u64 = 1024;
@@ -46,6 +46,13 @@ pub(crate) fn prepare(folder: &Path, uid: u32, bytes: u64) -> Result<(), Prepare
     own(folder, uid)
 }
 
+/// Bytes that a uid has stored on the filesystem of its folder; none if it can't be told.
+pub(crate) fn used(folder: &Path, uid: u32) -> u64 {
+    let quota = device_for(folder).ok().zip(i32::try_from(uid).ok());
+    let quota = quota.and_then(|(device, id)| quotactl_get(QuotaType::USRQUOTA, &device, id).ok());
+    quota.and_then(|quota| quota.occupied_space()).unwrap_or(0)
+}
+
 fn own(folder: &Path, uid: u32) -> Result<(), PrepareDataError> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => chown(folder, Some(uid), Some(uid)).map_err(PrepareDataError::Owner),
@@ -69,11 +76,15 @@ fn is_empty(folder: &Path) -> bool {
     names(folder).is_ok_and(|names| names.is_empty())
 }
 
-fn set_quota(folder: &Path, uid: u32, bytes: u64) -> Result<(), PrepareDataError> {
+fn device_for(folder: &Path) -> Result<PathBuf, PrepareDataError> {
     let parent = folder.parent().ok_or(PrepareDataError::Filesystem)?;
     let mounts = read_text(Path::new("/proc/self/mounts"), MOUNTS_BYTES);
     let mounts = mounts.map_err(|_| PrepareDataError::Filesystem)?;
-    let device = device_of(&mounts, parent).ok_or(PrepareDataError::Filesystem)?;
+    device_of(&mounts, parent).ok_or(PrepareDataError::Filesystem)
+}
+
+fn set_quota(folder: &Path, uid: u32, bytes: u64) -> Result<(), PrepareDataError> {
+    let device = device_for(folder)?;
     let id = i32::try_from(uid).map_err(|_| PrepareDataError::Quota(Errno::EINVAL))?;
     let mut quota = Dqblk::default();
     quota.set_blocks_hard_limit(bytes.div_ceil(QUOTA_BLOCK));

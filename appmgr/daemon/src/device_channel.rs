@@ -1,4 +1,4 @@
-//! The device channel's port: frames in, frames out, one client at a time.
+//! The device channel's port: frames in, frames out, for several clients, told apart by their sessions.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -12,6 +12,7 @@ use nacre_appmgr_core::log_ring::LogRing;
 use nacre_sys::file::{names_in, open_folder, read_text_in};
 use nacre_wire::channel::{Answer, LogLine, Request, Response};
 use nacre_wire::frame::{self, FrameReader};
+use nacre_wire::log::Field;
 use nacre_wire::message;
 use nix::fcntl::OFlag;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
@@ -33,7 +34,7 @@ const MOST_REQUESTS: usize = 32;
 const READS_AT_ONCE: usize = 16;
 
 /// Requests for log lines and events that may be open.
-const MOST_STREAMS: usize = 4;
+const MOST_STREAMS: usize = 8;
 
 /// A stream that reads and writes without blocking.
 pub(crate) trait Port: Read + Write + AsFd {}
@@ -51,6 +52,7 @@ pub(crate) enum Content {
 /// A request for log lines or events that is not at its end.
 #[derive(Debug)]
 struct Stream {
+    session: u32,
     id: u32,
     content: Content,
     /// Number of the last line sent.
@@ -60,13 +62,12 @@ struct Stream {
     source: Option<String>,
 }
 
-/// The port, its client's session and what waits to be sent.
+/// The port, what its clients have open and what waits to be sent.
 pub(crate) struct Channel {
     port: Box<dyn Port>,
     frames: FrameReader,
     requests: VecDeque<Request>,
     out: VecDeque<u8>,
-    session: Option<u32>,
     streams: Vec<Stream>,
     /// The last reading gave something, so there may be more.
     more_to_read: bool,
@@ -112,7 +113,6 @@ impl Channel {
             frames: FrameReader::new(),
             requests: VecDeque::new(),
             out: VecDeque::new(),
-            session: None,
             streams: Vec::new(),
             more_to_read: false,
         }
@@ -123,8 +123,7 @@ impl Channel {
         self.out.len() < MOST_OUT && (self.more_to_read || !self.requests.is_empty())
     }
 
-    /// The next request, while there is room for its answers. What was meant for an earlier client ends
-    /// when a new one speaks.
+    /// The next request, while there is room for its answers.
     pub(crate) fn next_request(&mut self) -> Option<Request> {
         for _ in 0..READS_AT_ONCE {
             self.flush();
@@ -132,11 +131,6 @@ impl Channel {
                 return None;
             }
             if let Some(request) = self.requests.pop_front() {
-                if self.session != Some(request.session) {
-                    self.session = Some(request.session);
-                    self.streams.clear();
-                    self.out.clear();
-                }
                 return Some(request);
             }
             self.requests.shrink_to_fit();
@@ -152,16 +146,16 @@ impl Channel {
     fn read(&mut self) -> bool {
         let mut piece = [0; 1024];
         let bytes = match self.port.read(&mut piece) {
-            // A virtio port without a client reads as ended (drivers/char/virtio_console.c).
+            // A virtio port that nobody has open reads as ended (drivers/char/virtio_console.c).
             Ok(0) => {
-                self.forget_client();
+                self.forget_clients();
                 return false;
             }
             Ok(count) => piece.get(..count).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => return true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             Err(_) => {
-                self.forget_client();
+                self.forget_clients();
                 return false;
             }
         };
@@ -176,11 +170,10 @@ impl Channel {
         true
     }
 
-    fn forget_client(&mut self) {
+    fn forget_clients(&mut self) {
         self.frames.reset();
         self.requests = VecDeque::new();
         self.out = VecDeque::new();
-        self.session = None;
         self.streams = Vec::new();
     }
 
@@ -196,7 +189,7 @@ impl Channel {
     /// Begins to send log lines or events, up to the newest of now or for ever; `false` if too many are open.
     pub(crate) fn stream(
         &mut self,
-        id: u32,
+        (session, id): (u32, u32),
         content: Content,
         after: u64,
         until: Option<u64>,
@@ -204,23 +197,32 @@ impl Channel {
     ) -> bool {
         let room = self.streams.len() < MOST_STREAMS;
         if room {
-            self.streams.push(Stream { id, content, after, until, source });
+            self.streams.push(Stream { session, id, content, after, until, source });
         }
         room
     }
 
     /// Ends a stream.
-    pub(crate) fn cancel(&mut self, id: u32) {
+    pub(crate) fn cancel(&mut self, session: u32, id: u32) {
         let open = self.streams.len();
-        self.streams.retain(|stream| stream.id != id);
-        if let (Some(session), true) = (self.session, self.streams.len() < open) {
+        self.streams.retain(|stream| (stream.session, stream.id) != (session, id));
+        if self.streams.len() < open {
             self.answer(session, id, false, Answer::Done);
         }
     }
 
+    /// Ends every stream of a session, without a word to it.
+    pub(crate) fn close(&mut self, session: u32) {
+        self.streams.retain(|stream| stream.session != session);
+    }
+
+    /// Ends every stream of all other sessions.
+    pub(crate) fn leave_alone(&mut self, session: u32) {
+        self.streams.retain(|stream| stream.session == session);
+    }
+
     /// Sends log lines and events for as long as there is room.
     pub(crate) fn pump(&mut self, ring: &LogRing, denials: &Denials) {
-        let Some(session) = self.session else { return };
         self.flush();
         let mut ended = Vec::new();
         let mut answers = Vec::new();
@@ -232,7 +234,7 @@ impl Channel {
                     .filter(|(number, _)| stream.until.is_none_or(|until| *number <= until));
                 let Some((number, answer)) = next else {
                     if stream.until.is_some() {
-                        ended.push(stream.id);
+                        ended.push((stream.session, stream.id));
                     }
                     break;
                 };
@@ -241,14 +243,14 @@ impl Channel {
                 }
                 room = room.saturating_sub(weight(&answer));
                 stream.after = number;
-                answers.push((stream.id, answer));
+                answers.push((stream.session, stream.id, answer));
             }
         }
-        for (id, answer) in answers {
+        for (session, id, answer) in answers {
             self.answer(session, id, true, answer);
         }
-        for id in ended {
-            self.cancel(id);
+        for (session, id) in ended {
+            self.cancel(session, id);
         }
         self.flush();
     }
@@ -262,7 +264,7 @@ impl Channel {
                 Ok(count) => drop(self.out.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => self.forget_client(),
+                Err(_) => self.forget_clients(),
             }
         }
         self.out.shrink_to_fit();
@@ -280,6 +282,7 @@ impl Stream {
                     uptime_ms: line.uptime.as_millis(),
                     source: line.source.to_string(),
                     text: line.text.to_string(),
+                    detail: line.detail.as_deref().cloned(),
                 };
                 (line.number, Answer::Log(line))
             }),
@@ -293,7 +296,11 @@ impl Stream {
 /// Bytes that an answer takes, about.
 fn weight(answer: &Answer) -> usize {
     match answer {
-        Answer::Log(line) => line.text.len() + 128,
+        Answer::Log(line) => {
+            let of_field = |field: &Field| field.key.len() + field.value.len() + 48;
+            let fields = line.detail.iter().flat_map(|detail| &detail.fields).map(of_field).sum::<usize>();
+            line.text.len() + fields + 128
+        }
         _ => 512,
     }
 }
@@ -385,7 +392,7 @@ mod tests {
         let ring = ring(500);
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream(5, Content::Lines, 490, Some(ring.last_number()), None));
+        assert!(channel.stream((1, 5), Content::Lines, 490, Some(ring.last_number()), None));
         let mut seen = Vec::new();
         for _ in 0..10 {
             channel.pump(&ring, &Denials::default());
@@ -402,13 +409,13 @@ mod tests {
         let mut ring = ring(4);
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream(5, Content::Lines, 0, None, Some("org.nacre.b".into())));
+        assert!(channel.stream((1, 5), Content::Lines, 0, None, Some("org.nacre.b".into())));
         channel.pump(&ring, &Denials::default());
         assert_eq!(numbers(&client.receive()), [2, 4]);
         ring.push(Uptime::default(), &Rc::from("org.nacre.b"), "new");
         channel.pump(&ring, &Denials::default());
         assert_eq!(numbers(&client.receive()), [5]);
-        channel.cancel(5);
+        channel.cancel(1, 5);
         channel.flush();
         assert_eq!(client.receive().len(), 1);
         ring.push(Uptime::default(), &Rc::from("org.nacre.b"), "newer");
@@ -428,7 +435,7 @@ mod tests {
         assert!((0..4).all(|n| deny(&mut denials, n)));
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream(5, Content::Events, 0, None, Some("org.nacre.b".into())));
+        assert!(channel.stream((1, 5), Content::Events, 0, None, Some("org.nacre.b".into())));
         let mut seen = || {
             channel.pump(&ring(9), &denials);
             let events = client.receive().into_iter().map(|response| match response.answer {
@@ -450,7 +457,7 @@ mod tests {
         let ring = ring(5_000);
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream(5, Content::Lines, 0, Some(5_000), None));
+        assert!(channel.stream((1, 5), Content::Lines, 0, Some(5_000), None));
         for _ in 0..5_000 {
             channel.pump(&ring, &Denials::default());
             assert!(channel.out.len() <= MOST_OUT + 2_048);
@@ -468,15 +475,25 @@ mod tests {
     }
 
     #[test]
-    fn new_session_ends_what_the_old_one_left() {
+    fn sessions_have_streams_of_their_own_and_end_only_these() {
         let (mut channel, mut client) = pair();
-        client.send(1, 5, Command::Info);
-        channel.next_request().unwrap();
-        assert!(channel.stream(5, Content::Lines, 0, None, None));
-        client.send(2, 1, Command::Info);
-        channel.next_request().unwrap();
-        channel.pump(&ring(3), &Denials::default());
-        assert_eq!(client.receive(), []);
+        // Two clients number their requests alike.
+        for session in [1, 2] {
+            assert!(channel.stream((session, 5), Content::Lines, 0, None, None));
+        }
+        let mut told = |channel: &mut Channel, lines: usize| {
+            channel.pump(&ring(lines), &Denials::default());
+            client.receive().iter().map(|response| response.session).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&mut channel, 1), [1, 2]);
+        channel.cancel(1, 6);
+        channel.close(3);
+        assert_eq!(told(&mut channel, 2), [1, 2]);
+        channel.close(1);
+        assert_eq!(told(&mut channel, 3), [2]);
+        assert!(channel.stream((3, 5), Content::Lines, 3, None, None));
+        channel.leave_alone(3);
+        assert_eq!(told(&mut channel, 4), [3]);
     }
 
     #[test]
@@ -484,10 +501,10 @@ mod tests {
         let (mut channel, mut client) = pair();
         client.send(1, 5, Command::Info);
         channel.next_request().unwrap();
-        assert!(channel.stream(5, Content::Lines, 0, None, None));
+        assert!(channel.stream((1, 5), Content::Lines, 0, None, None));
         drop(client);
         assert_eq!(channel.next_request(), None);
-        assert!(channel.streams.is_empty() && channel.session.is_none());
+        assert!(channel.streams.is_empty() && channel.out.is_empty());
     }
 
     #[test]

@@ -11,15 +11,12 @@ use nix::sys::utsname::uname;
 /// Longest description that is read, in bytes: far more than any has.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// The image's description and its app keys.
+/// The image's description and its keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
     pub(crate) info: ImageInfo,
     pub(crate) app_keys: Vec<PublicKey>,
-    /// `a` or `b`; empty if the kernel was not told.
-    pub(crate) slot: String,
-    /// Kernel release.
-    pub(crate) kernel: String,
+    pub(crate) capability_keys: Vec<PublicKey>,
 }
 
 /// Why the image's description cannot be used.
@@ -33,7 +30,7 @@ pub(crate) enum LoadImageError {
     #[cfg(not(feature = "layer-switches"))]
     #[error("this app manager cannot switch layers off")]
     NotSwitchable,
-    #[error("read the image's app keys")]
+    #[error("read the image's keys")]
     Key(#[from] ParsePublicKeyError),
 }
 
@@ -47,17 +44,18 @@ impl Image {
         if !info.layers_off.is_empty() || !info.layers_off_of.is_empty() {
             return Err(LoadImageError::NotSwitchable);
         }
-        let app_keys =
-            info.app_keys.iter().map(|key| PublicKey::from_bytes(&key.0)).collect::<Result<_, _>>()?;
-        let slot = kernel_argument("nacre.slot").unwrap_or_default();
-        Ok(Self { info, app_keys, slot, kernel: kernel_release() })
+        let keys = |keys: &[device::PublicKey]| {
+            keys.iter().map(|key| PublicKey::from_bytes(&key.0)).collect::<Result<Vec<_>, _>>()
+        };
+        let (app_keys, capability_keys) = (keys(&info.app_keys)?, keys(&info.capability_keys)?);
+        Ok(Self { info, app_keys, capability_keys })
     }
 
-    /// What the log says of it at the start.
-    pub(crate) fn announcement(&self) -> Vec<String> {
+    /// What the log says of it at the start; `slot` is the one that it was started from.
+    pub(crate) fn announcement(&self, slot: &str) -> Vec<String> {
         let ImageInfo { image, version, board, development, .. } = &self.info;
         let profile = if *development { "development" } else { "production" };
-        let slot = if self.slot.is_empty() { String::new() } else { format!(", slot {}", self.slot) };
+        let slot = if slot.is_empty() { String::new() } else { format!(", slot {slot}") };
         let mut lines = vec![format!("{image} {version} for {board}, {profile} image{slot}")];
         if self.info.development_keys {
             lines.push(
@@ -79,6 +77,11 @@ impl Image {
     }
 }
 
+/// `a` or `b`; empty if the kernel was not told.
+pub(crate) fn slot() -> String {
+    kernel_argument("nacre.slot").unwrap_or_default()
+}
+
 /// Value of `name=value` on the kernel's command line.
 pub(crate) fn kernel_argument(name: &str) -> Option<String> {
     // Without procfs there are none.
@@ -92,8 +95,8 @@ fn argument_of(command_line: &str, name: &str) -> Option<String> {
         .find_map(|word| Some(word.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
 }
 
-/// What uname(2) says.
-fn kernel_release() -> String {
+/// The kernel's, as uname(2) says.
+pub(crate) fn kernel_release() -> String {
     uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default()
 }
 
@@ -116,6 +119,7 @@ mod tests {
             critical: vec![],
             layers_off: vec![],
             layers_off_of: vec![],
+            capability_keys: vec![],
             time_servers: vec![],
             devices: nacre_manifest::device::BoardDevices::default(),
             control_kernel: false,
@@ -132,8 +136,8 @@ mod tests {
 
     #[test]
     fn image_with_development_keys_says_so_loudly() {
-        let image = Image { info: info(), app_keys: vec![], slot: "a".into(), kernel: String::new() };
-        let lines = image.announcement();
+        let image = Image { info: info(), app_keys: vec![], capability_keys: vec![] };
+        let lines = image.announcement("a");
         assert_eq!(lines[0], "demo 0.1.0 for qemu-armv7, development image, slot a");
         assert!(lines[1].contains("SIGNED WITH DEVELOPMENT KEYS"));
     }

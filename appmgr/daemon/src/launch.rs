@@ -4,9 +4,8 @@ use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nacre_sandbox::LaunchSpec;
-use nacre_sys::fd_passing;
-use nacre_sys::spawn::{SpawnError, SpawnRequest, spawn};
+use nacre_sandbox::{LaunchSpec, Plan, PlanError, carry_out};
+use nacre_sys::fork::{ForkError, ForkRequest, fork};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -17,8 +16,8 @@ use crate::layers::OwnLayers;
 use crate::package_store::Package;
 use crate::paths::Paths;
 
-/// The launcher, on the verified root filesystem.
-const LAUNCHER: &std::ffi::CStr = c"/sbin/sandbox";
+/// Exit code of a launcher that has told which step failed.
+const STEP_FAILED: i32 = 1;
 
 /// Bytes that the kernel keeps of an app's output until it is read: one page, instead of 16.
 const PIPE_BYTES: i32 = 4096;
@@ -26,14 +25,14 @@ const PIPE_BYTES: i32 = 4096;
 /// Why an app was not started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaunchError {
-    #[error("describe the launch")]
-    Spec(#[source] Errno),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     #[error("make its pipes")]
     Pipe(#[source] io::Error),
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
     #[error(transparent)]
-    Spawn(#[from] SpawnError),
+    Fork(#[from] ForkError),
 }
 
 /// What came of a launch. Reading never blocks.
@@ -74,14 +73,15 @@ pub(crate) fn describe(
     }
 }
 
-/// Starts the launcher as process 1 of a new PID namespace, in the app's cgroup. `spec` is the encoded description;
-/// `network` is the app's network namespace, if it has one of its own.
+/// Starts the launcher, a copy of this process, as process 1 of a new PID namespace, in the app's cgroup. `network` is
+/// the app's network namespace, if it has one of its own.
 pub(crate) fn launch(
-    spec: &[u8],
+    spec: &LaunchSpec,
     network: Option<BorrowedFd<'_>>,
     cgroup: &Cgroup,
     layers: OwnLayers,
 ) -> Result<Launched, LaunchError> {
+    let plan = Plan::new(spec)?;
     // Its writer is dropped at once: standard input is at its end.
     let (stdin, _) = io::pipe().map_err(LaunchError::Pipe)?;
     let (stdout, stdout_in) = output_pipe()?;
@@ -89,19 +89,21 @@ pub(crate) fn launch(
     let (report, report_in) =
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|errno| LaunchError::Pipe(errno.into()))?;
-    // It waits there for the launcher.
-    fd_passing::send(&report, spec, &[]).map_err(LaunchError::Spec)?;
-    let fds = [stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd(), report_in.as_fd()];
-    let fds: Vec<BorrowedFd<'_>> = fds.into_iter().chain(network).collect();
-    let spawned = spawn(&SpawnRequest {
-        program: LAUNCHER,
-        argv: &[LAUNCHER],
-        env: &[],
+    let fds: Vec<BorrowedFd<'_>> = [report_in.as_fd()].into_iter().chain(network).collect();
+    let request = ForkRequest {
+        streams: [stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd()],
         fds: &fds,
         pid_namespace: layers.pid_namespace(),
         cgroup: Some(cgroup.folder()),
+    };
+    let launcher = fork(&request, move |fds| {
+        let mut fds = fds.into_iter();
+        if let Some(manager) = fds.next() {
+            carry_out(plan, manager, fds.next());
+        }
+        STEP_FAILED
     })?;
-    Ok(Launched { pid: spawned.pid.as_raw(), pidfd: spawned.pidfd, stdout, stderr, report })
+    Ok(Launched { pid: launcher.pid.as_raw(), pidfd: launcher.pidfd, stdout, stderr, report })
 }
 
 /// A small pipe that is read without blocking and written with blocking.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use nacre_appmgr_core::Uptime;
 use nacre_appmgr_core::log_line::{console, printable};
 use nacre_appmgr_core::log_ring::LogRing;
+use nacre_wire::log::{Detail, shown as shown_whole};
 
 use crate::clock;
 
@@ -47,6 +48,17 @@ impl Log {
     /// A line of an app or about it: `text` is printable.
     pub(crate) fn line(&mut self, now: Uptime, source: &Rc<str>, text: &str) {
         self.ring.push(now, source, text);
+        self.show(now, source, text);
+    }
+
+    /// A structured line of an app: text and values are printable.
+    pub(crate) fn structured(&mut self, now: Uptime, source: &Rc<str>, text: &str, detail: Detail) {
+        let whole = shown_whole(text, Some(&detail));
+        self.ring.push_structured(now, source, text, detail);
+        self.show(now, source, &whole);
+    }
+
+    fn show(&mut self, now: Uptime, source: &str, text: &str) {
         let mut line = console(now, shown(source), text);
         line.push('\n');
         // A console that is gone is no reason to stop: the ring has the line.

@@ -9,6 +9,9 @@ use nacre_appmgr_core::log_intake::Lines;
 /// Bytes taken at once: others get their turn between.
 const PIECE: usize = 1024;
 
+/// Reads that empty a pipe: it holds a page.
+pub(crate) const PIPE_PIECES: usize = 4;
+
 /// Reads after a run's end before what is left is given up: the pipe holds a page, and nobody writes any more.
 const LAST_PIECES: usize = 64;
 

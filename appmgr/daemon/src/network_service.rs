@@ -103,6 +103,14 @@ impl Daemon {
                 };
                 self.after_order(sent);
             }
+            Action::Leave(app) => {
+                let order = u8::try_from(app.0).ok().map(|app| Order::Leave { app });
+                let sent = match (order.map(|order| message::encode(&order)), &self.network.process) {
+                    (Some(Ok(packet)), Some(process)) => netd::send(process.socket(), &packet, &[]),
+                    _ => Err(Errno::ESRCH),
+                };
+                self.after_order(sent);
+            }
             Action::Open(app) => self.happen(app, AppEvent::NetworkUp),
             Action::Close(app) => self.happen(app, AppEvent::NetworkDown),
             Action::Time { unix_ms, server } => self.follow_time(unix_ms, &server),
@@ -207,6 +215,21 @@ impl Daemon {
         }
         network.budget.spend(text.len(), 1, now);
         self.log.line(now, &network.source, &printable(text.as_bytes()));
+    }
+
+    /// Cares for the network of an app that was installed or got another version, or stops to.
+    pub(crate) fn change_network(&mut self, app: AppIndex, now_has_one: bool) {
+        if now_has_one {
+            if let Err(error) = loopback::bring_up() {
+                self.log.own(&CauseChain(&error).to_string());
+            }
+            self.network.state.admit(app, clock::now());
+            self.network_event(Event::Timer);
+        } else {
+            for action in self.network.state.dismiss(app) {
+                self.network_action(action);
+            }
+        }
     }
 
     /// Begins to care for the network of these apps. Without any, the OS has no use for one either, and its own

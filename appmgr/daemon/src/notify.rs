@@ -6,22 +6,19 @@
 
 use std::error::Error;
 
+use nacre_app_session::{Memory, denied, judge};
 use nacre_appmgr_core::Uptime;
-use nacre_appmgr_core::denials::Refusal;
 use nacre_appmgr_core::fleet::AppIndex;
 use nacre_appmgr_core::lifecycle::Action;
 use nacre_appmgr_core::notification_budget::{DENIED, WATCHED};
 use nacre_diag::CauseChain;
-use nacre_seccomp_policy::explain::{self, Attempt, UNKNOWN, Why, explain};
-use nacre_seccomp_policy::{Arch, Grant, is_watched};
+use nacre_seccomp_policy::{Arch, is_watched};
 use nacre_sys::seccomp_notify::{self, Answer, Notification, Received};
-use nacre_wire::denial::{Layer, Remedy};
+use nacre_wire::denial::Layer;
 
 use crate::clock;
 use crate::daemon::Daemon;
 use crate::event_loop::{Interest, Source};
-use crate::foreign_memory::Memory;
-use crate::watched_call;
 
 /// Calls answered of one app before the others get their turn.
 const AT_ONCE: usize = 8;
@@ -91,7 +88,7 @@ impl Daemon {
         let watched = installed.watched
             && Arch::of_audit_value(call.arch).is_some_and(|arch| is_watched(arch, call.number));
         let (told, answer, cost) = if watched {
-            let refusal = if launcher { None } else { watched_call::judge(&installed.access, call, &memory) };
+            let refusal = if launcher { None } else { judge(&installed.access, call, &memory) };
             (refusal.map(|refusal| (Layer::Landlock, refusal)), Answer::Continue, WATCHED)
         } else {
             let (refusal, errno) = denied(call, &memory);
@@ -110,37 +107,5 @@ impl Daemon {
         if let Some((layer, refusal)) = told.filter(|_| valid) {
             self.deny(app, layer, refusal);
         }
-    }
-}
-
-/// A denied call in words, and the error that it gets.
-fn denied(call: &Notification, memory: &Memory) -> (Refusal, i32) {
-    let Some(arch) = Arch::of_audit_value(call.arch) else {
-        // The filter kills these; nobody else could have sent one.
-        let remedy = Remedy::never("it is made for another architecture");
-        return (Refusal { tried: format!("system call {}", call.number), remedy }, UNKNOWN);
-    };
-    let attempt = Attempt { arch, number: call.number, arguments: call.arguments };
-    let explanation = explain(&attempt, &mut |address| memory.text(address));
-    let remedy = match explanation.why {
-        Why::Lacks(grant) => {
-            let (field, line) = line_of(grant);
-            Remedy::manifest("", field, line)
-        }
-        Why::Never(reason) => Remedy::never(reason),
-        Why::Unknown => Remedy::never("the kernel has no such call"),
-    };
-    let errno = explanation.why.errno();
-    debug_assert!(errno == explain::DENIED || errno == UNKNOWN);
-    (Refusal { tried: explanation.tried, remedy }, errno)
-}
-
-/// The line that gives a grant. Which machine, line or port is meant is not known when the call fails.
-const fn line_of(grant: Grant) -> (&'static str, &'static str) {
-    match grant {
-        Grant::Network => ("network.connect", "tcp:HOST:PORT"),
-        Grant::Gpio => ("devices.gpio", "LINE"),
-        Grant::Uart => ("devices.uart", "PORT"),
-        Grant::WritableExecutable => ("memory.writable-executable", "true"),
     }
 }

@@ -51,9 +51,8 @@ impl MountedImage {
     }
 }
 
-/// Checks the image's fs-verity digest and mounts it read-only on `root`. From then on the kernel checks
-/// each block that it reads.
-pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<MountedImage, MountImageError> {
+/// Opens the image and checks its length and fs-verity digest. From then on the kernel checks each block that it reads.
+pub(crate) fn check_image(package: &Package) -> Result<File, MountImageError> {
     let file = plain_file::open(&package.image).map_err(MountImageError::Open)?;
     let found = status_of(&file).map_err(MountImageError::Open)?.bytes;
     if found != package.image_bytes {
@@ -61,15 +60,18 @@ pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<MountedImage
     }
     let digest = match verity::measure(&file)? {
         Some(digest) => Some(digest),
-        // The first start after it was installed.
+        // It was not installed by this app manager, nor made by the image builder.
         None => {
             verity::enable(&file, VERITY_BLOCK).map_err(MountImageError::Enable)?;
             verity::measure(&file)?
         }
     };
-    if digest != Some(package.image_digest) {
-        return Err(MountImageError::Digest);
-    }
+    if digest == Some(package.image_digest) { Ok(file) } else { Err(MountImageError::Digest) }
+}
+
+/// Checks the image and mounts it read-only on `root`.
+pub(crate) fn mount_image(package: &Package, root: &Path) -> Result<MountedImage, MountImageError> {
+    let file = check_image(package)?;
     for folder in [root.parent().unwrap_or(root), root] {
         match fs::create_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

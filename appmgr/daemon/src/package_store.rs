@@ -62,21 +62,25 @@ pub(crate) fn scan(packages: &Path) -> io::Result<(Vec<ComponentId>, Vec<String>
     Ok((apps, others))
 }
 
-/// Reads and verifies the signed part of a package.
+/// Reads and verifies the signed part of the package of an app.
 pub(crate) fn open(
     folder: &Path,
     app: &ComponentId,
     keys: &[PublicKey],
 ) -> Result<Package, OpenPackageError> {
+    let package = open_any(folder, keys)?;
+    let found = &package.manifest.app;
+    if found == app { Ok(package) } else { Err(OpenPackageError::OtherApp(found.to_string())) }
+}
+
+/// Reads and verifies the signed part of a package, whichever app it is of.
+pub(crate) fn open_any(folder: &Path, keys: &[PublicKey]) -> Result<Package, OpenPackageError> {
     let bytes = read_bounded(&folder.join(MANIFEST_MEMBER), MAX_MANIFEST_BYTES + 1)
         .map_err(|source| OpenPackageError::Read { file: MANIFEST_MEMBER, source })?;
     let (payload, _) = verify_manifest(&bytes, keys)?;
     let manifest: Manifest = device::decode(&payload.manifest)?;
-    if payload.component != app.as_str() {
-        return Err(OpenPackageError::OtherApp(payload.component));
-    }
     for (same, what) in [
-        (manifest.app == *app, "the app's name"),
+        (manifest.app.as_str() == payload.component, "the app's name"),
         (manifest.version == payload.version, "the version"),
         (manifest.rollback_index == payload.rollback_index, "the rollback index"),
     ] {
@@ -180,6 +184,17 @@ mod tests {
         let cases = [
             (
                 Payload { component: "org.nacre.other".into(), ..good.clone() },
+                "its manifest and its signed description differ in the app's name",
+            ),
+            (
+                payload(&Manifest { app: "org.nacre.other".parse().unwrap(), ..manifest() }),
+                "its manifest and its signed description differ in the app's name",
+            ),
+            (
+                Payload {
+                    component: "org.nacre.other".into(),
+                    ..payload(&Manifest { app: "org.nacre.other".parse().unwrap(), ..manifest() })
+                },
                 "it is a package of org.nacre.other",
             ),
             (

@@ -9,6 +9,8 @@ pub(crate) struct Paths {
     pub(crate) image_info: PathBuf,
     /// One folder per installed app: `manifest.cose` and `app.img`.
     pub(crate) packages: PathBuf,
+    /// A package that is being received, or one that was replaced: what is here is not installed.
+    pub(crate) incoming: PathBuf,
     /// One folder per app: its own data.
     pub(crate) app_data: PathBuf,
     /// Where the app manager keeps its own records.
@@ -29,6 +31,7 @@ impl Paths {
         Self {
             image_info: "/etc/nacre/image.cbor".into(),
             packages: "/data/packages".into(),
+            incoming: "/data/incoming".into(),
             app_data: "/data/apps".into(),
             state: "/data/state".into(),
             mounts: "/run/apps".into(),

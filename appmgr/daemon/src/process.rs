@@ -1,8 +1,8 @@
 //! A launched app: its process, its pipes, and how it ended.
 
-use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
+use nacre_app_session::gentle_end;
 use nacre_appmgr_core::end::End;
 use nacre_appmgr_core::log_line::printable;
 use nacre_sandbox::{LISTENER_PACKET, MAX_REPORT_BYTES};
@@ -78,9 +78,8 @@ impl Process {
     /// (`pid_namespaces(7)`), so an app without one would only wait for its end: for it, the signal's default
     /// is carried out here. That the process is gone already is no error.
     pub(crate) fn terminate(&mut self) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
-        self.terminated = defaults_on_sigterm(&status);
-        let signal = if self.terminated { Signal::SIGKILL } else { Signal::SIGTERM };
+        let signal = gentle_end(self.pid);
+        self.terminated = signal == Signal::SIGKILL;
         let _ = pidfd::send_signal(&self.pidfd, signal);
     }
 
@@ -148,17 +147,6 @@ pub(crate) fn end_of(pidfd: &OwnedFd) -> Option<End> {
     }
 }
 
-/// Whether a process neither handles nor ignores nor blocks SIGTERM, by its `/proc/<pid>/status`
-/// (`proc_pid_status(5)`). Not, if the masks are not to be read.
-fn defaults_on_sigterm(status: &str) -> bool {
-    let bit = 1u64 << (Signal::SIGTERM as u32 - 1);
-    ["SigBlk:", "SigIgn:", "SigCgt:"].into_iter().all(|name| {
-        let mask =
-            status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(name)?.trim(), 16).ok());
-        mask.is_some_and(|mask| mask & bit == 0)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -211,19 +199,6 @@ mod tests {
         ] {
             assert_eq!(wait(&mut process(script, report), oom_kills), end, "{script:?}");
         }
-    }
-
-    #[test]
-    fn sigterm_takes_its_default_only_without_handler_block_and_ignore() {
-        let status = |blocked: &str, ignored: &str, caught: &str| {
-            format!("Name:\tx\nSigBlk:\t{blocked}\nSigIgn:\t{ignored}\nSigCgt:\t{caught}\n")
-        };
-        let (none, term) = ("0000000000000000", "0000000000004000");
-        assert!(defaults_on_sigterm(&status(none, none, "0000000180000440")));
-        for (blocked, ignored, caught) in [(term, none, none), (none, term, none), (none, none, term)] {
-            assert!(!defaults_on_sigterm(&status(blocked, ignored, caught)));
-        }
-        assert!(!defaults_on_sigterm("Name:\tx\n"));
     }
 
     #[test]

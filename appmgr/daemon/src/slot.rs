@@ -12,6 +12,7 @@ use nacre_appmgr_core::peers::Party;
 use nacre_appmgr_core::request_budget::RequestBudget;
 use nacre_manifest::component::ComponentId;
 use nacre_manifest::device::{Devices, EventKind, Health, Limits, SystemGrant};
+use nacre_sandbox::LaunchSpec;
 use nacre_wire::message::MAX_STATUS_TEXT;
 use nacre_wire::status::AppStatus;
 
@@ -20,6 +21,7 @@ use crate::cgroup::Cgroup;
 use crate::layers::OwnLayers;
 use crate::limits::Told;
 use crate::package_mount::MountedImage;
+use crate::package_store::Package;
 use crate::process::Process;
 
 /// What is needed to start an app.
@@ -28,7 +30,7 @@ pub(crate) struct Installed {
     pub(crate) mounted: MountedImage,
     pub(crate) cgroup: Cgroup,
     /// The encoded launch description.
-    pub(crate) spec: Vec<u8>,
+    pub(crate) spec: LaunchSpec,
     pub(crate) network: Option<AppNetwork>,
     /// Its filter tells of calls that it would have allowed ([`nacre_seccomp_policy::WATCHED`]).
     pub(crate) watched: bool,
@@ -38,6 +40,14 @@ pub(crate) struct Installed {
     pub(crate) limits: Limits,
     /// The layers around it that are the app manager's own.
     pub(crate) layers: OwnLayers,
+}
+
+/// What is told of a good package.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackageFacts {
+    pub(crate) rollback_index: u64,
+    pub(crate) image_bytes: u64,
+    pub(crate) data_bytes: u64,
 }
 
 /// One app.
@@ -53,6 +63,8 @@ pub(crate) struct Slot {
     pub(crate) devices: Devices,
     pub(crate) health: Option<Health>,
     pub(crate) events: Vec<EventKind>,
+    /// `None` if the package was refused.
+    pub(crate) package: Option<PackageFacts>,
     /// `None` if the package was refused.
     pub(crate) installed: Option<Installed>,
     pub(crate) process: Option<Process>,
@@ -89,6 +101,7 @@ impl Slot {
             devices: Devices::default(),
             health: None,
             events: Vec::new(),
+            package: None,
             installed: None,
             process: None,
             budget: Budget::new(now),
@@ -105,6 +118,23 @@ impl Slot {
         }
     }
 
+    /// Takes over what a good package says.
+    pub(crate) fn fill(&mut self, package: Package, installed: Installed) {
+        let manifest = package.manifest;
+        self.package = Some(PackageFacts {
+            rollback_index: manifest.rollback_index,
+            image_bytes: package.image_bytes,
+            data_bytes: manifest.data_bytes,
+        });
+        self.version = manifest.version;
+        self.system = manifest.system;
+        self.peers = manifest.peers;
+        self.devices = manifest.devices;
+        self.health = manifest.health;
+        self.events = manifest.events;
+        self.installed = Some(installed);
+    }
+
     /// How others see it.
     pub(crate) fn party(&self, index: AppIndex) -> Party<'_> {
         Party { index, id: &self.id, peers: &self.peers }
@@ -115,12 +145,17 @@ impl Slot {
         self.installed.as_ref().is_some_and(|installed| installed.network.is_some())
     }
 
+    /// Its version, as far as a message holds it.
+    pub(crate) fn version_text(&self) -> String {
+        cut(&self.version, MAX_STATUS_TEXT)
+    }
+
     /// Its state for apps and clients.
     pub(crate) fn status(&self, lifecycle: &Lifecycle, now: Uptime) -> AppStatus {
         let memory = self.process.as_ref().and(self.installed.as_ref());
         AppStatus {
             app: self.id.to_string(),
-            version: cut(&self.version, MAX_STATUS_TEXT),
+            version: self.version_text(),
             state: lifecycle.app_state(),
             restarts: lifecycle.restarts(),
             memory_kib: memory.map_or(0, |installed| installed.cgroup.memory_kib()),

@@ -25,7 +25,6 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::app_network::{AppNetwork, MakeNetworkError};
-use crate::app_socket::{Connections, Listener};
 use crate::cgroup::{self, Cgroup, CgroupError};
 use crate::clock;
 use crate::daemon::Daemon;
@@ -34,7 +33,8 @@ use crate::device_channel::{self, Channel};
 use crate::device_nodes::{self, MakeDevicesError};
 use crate::devices;
 use crate::event_loop::{EventLoop, Interest, Source};
-use crate::image::{Image, LoadImageError};
+use crate::identity::Identity;
+use crate::image::{self, Image, LoadImageError};
 use crate::launch::{self, LaunchError};
 use crate::layers::OwnLayers;
 use crate::log::Log;
@@ -43,8 +43,9 @@ use crate::package_mount::{MountImageError, mount_image};
 use crate::package_store::{self, OpenPackageError, Package};
 use crate::paths::Paths;
 use crate::slot::{Installed, Slot};
-use crate::stats::StatsReader;
 use crate::uids::{Origin, UidTable};
+use nacre_app_session::StatsReader;
+use nacre_app_session::app_socket::{Connections, Listener};
 use nacre_diag::CauseChain;
 
 /// Why the app manager cannot begin its work.
@@ -93,17 +94,19 @@ enum InstallError {
 }
 
 /// What each app has for itself.
-struct Given {
-    uids: UidTable,
-    ports: Ports,
-    claims: Claims,
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) uids: UidTable,
+    pub(crate) ports: Ports,
+    pub(crate) claims: Claims,
     network: NetworkSettings,
 }
 
 /// Whether the kernel's settings for a device with a network are in place. They come before the first app's namespace,
 /// which takes over some of them; a device without a network does without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum NetworkSettings {
+    #[default]
     AsBooted,
     Applied,
 }
@@ -115,9 +118,6 @@ impl Daemon {
     /// Prepares everything and starts the apps.
     pub(crate) fn start(paths: Paths, mut log: Log) -> Result<Self, StartError> {
         let image = Image::load(&paths.image_info)?;
-        for line in image.announcement() {
-            log.own(&line);
-        }
         protect_from_oom(&paths.oom_score, &mut log);
         let events = EventLoop::new().map_err(StartError::Events)?;
         let mut mask = SigSet::empty();
@@ -130,8 +130,6 @@ impl Daemon {
         device_nodes::make(&paths.mounts)?;
         let listener = Listener::bind(&paths.socket).map_err(StartError::Listen)?;
         events.add(listener.as_fd(), Source::Listener, Interest::Read).map_err(StartError::Events)?;
-        let channel = open_channel(&events, &mut log);
-
         let mut daemon = Self {
             image,
             log,
@@ -143,18 +141,29 @@ impl Daemon {
             signals,
             listener,
             connections: Connections::default(),
-            channel,
+            channel: None,
             stats: StatsReader::default(),
             network: NetworkService::new(paths.cgroups.join("netd"), clock::now()),
             denials: Denials::default(),
+            identity: Identity::new(&paths.state),
+            given: Given::default(),
+            incoming: None,
+            change: None,
+            paths,
+            groups,
         };
-        daemon.install_all(&paths, &groups)?;
+        daemon.install_all()?;
+        // The apps are on their way: what only people wait for comes after them. A console is slow.
+        for line in daemon.image.announcement(&image::slot()) {
+            daemon.log.own(&line);
+        }
+        daemon.channel = open_channel(&daemon.events, &mut daemon.log);
         Ok(daemon)
     }
 
     /// Opens every package, refuses what is not good, says whether the boot has failed, and starts the rest.
-    fn install_all(&mut self, paths: &Paths, groups: &Path) -> Result<(), StartError> {
-        let apps = match package_store::scan(&paths.packages) {
+    fn install_all(&mut self) -> Result<(), StartError> {
+        let apps = match package_store::scan(&self.paths.packages) {
             Ok((apps, others)) => {
                 for name in others {
                     self.log
@@ -163,60 +172,18 @@ impl Daemon {
                 apps
             }
             Err(error) => {
-                self.log.own(&format!("read {}: {error}; no app is installed", paths.packages.display()));
+                let packages = self.paths.packages.display();
+                self.log.own(&format!("read {packages}: {error}; no app is installed"));
                 Vec::new()
             }
         };
-        let uids = self.load_uids(paths, &apps);
-        let mut given = Given {
-            uids,
-            ports: Ports::default(),
-            claims: Claims::default(),
-            network: NetworkSettings::AsBooted,
-        };
-        let mut rollback_indices = Vec::new();
-        for (at, id) in apps.into_iter().enumerate() {
-            let now = clock::now();
-            let mut slot = Slot::new(id.clone(), now);
-            let room = if at < MAX_APPS { Ok(()) } else { Err(InstallError::TooMany) };
-            let opened = room.and_then(|()| {
-                Ok(package_store::open(&paths.packages.join(id.as_str()), &id, &self.image.app_keys)?)
-            });
-            let restart = opened.as_ref().map_or(NO_RESTART, |package| package.manifest.restart);
-            let lifecycle = Lifecycle::new(id.short(), &restart, now);
-            let networked = opened.as_ref().is_ok_and(|package| package.manifest.network.is_some());
-            let lifecycle = if networked { lifecycle.with_network() } else { lifecycle };
-            let health = opened.as_ref().ok().and_then(|package| package.manifest.health);
-            let lifecycle = lifecycle.with_health(health);
-            let index = self.fleet.add(id.clone(), lifecycle);
-            let installed = opened.and_then(|package| {
-                let installed = self.install(&package, &mut given, index, paths, groups)?;
-                Ok((package, installed))
-            });
-            match installed {
-                Ok((package, installed)) => {
-                    rollback_indices.push(Some(package.manifest.rollback_index));
-                    slot.version = package.manifest.version;
-                    slot.system = package.manifest.system;
-                    slot.peers = package.manifest.peers;
-                    slot.devices = package.manifest.devices;
-                    slot.health = package.manifest.health;
-                    slot.events = package.manifest.events;
-                    slot.installed = Some(installed);
-                    self.slots.push(slot);
-                }
-                Err(InstallError::Network(error)) if error.is_fatal() => {
-                    return Err(StartError::Network(error));
-                }
-                Err(error) => {
-                    rollback_indices.push(None);
-                    self.slots.push(slot);
-                    let orders = self.fleet.step(index, Event::Refused(CauseChain(&error).to_string()), now);
-                    self.perform(orders);
-                }
-            }
+        self.given.uids = self.load_uids(&apps);
+        self.clear_incoming();
+        self.resume_capability();
+        for id in apps {
+            self.admit(&id).map_err(StartError::Network)?;
         }
-        self.check_critical(&rollback_indices);
+        self.check_critical();
         let networks = self.slots.iter().enumerate().filter(|(_, slot)| slot.has_network());
         self.begin_network(networks.map(|(at, _)| AppIndex(at)).collect());
         let orders = self.fleet.start_all(clock::now());
@@ -224,19 +191,66 @@ impl Daemon {
         Ok(())
     }
 
-    fn install(
-        &mut self,
-        package: &Package,
-        Given { uids, ports, claims, network: network_settings }: &mut Given,
-        index: AppIndex,
-        paths: &Paths,
-        groups: &Path,
-    ) -> Result<Installed, InstallError> {
+    /// Opens the package of an app that has no process, and makes ready what it needs. Then it is down, or refused.
+    /// The one error is that this process is in the wrong place now, and must end.
+    pub(crate) fn admit(&mut self, id: &ComponentId) -> Result<AppIndex, MakeNetworkError> {
+        let now = clock::now();
+        let known = self.fleet.place_of(id);
+        let room = if known.is_some() || self.fleet.iter().count() < MAX_APPS {
+            Ok(())
+        } else {
+            Err(InstallError::TooMany)
+        };
+        let folder = self.paths.packages.join(id.as_str());
+        let opened = room.and_then(|()| Ok(package_store::open(&folder, id, &self.image.app_keys)?));
+        let manifest = opened.as_ref().ok().map(|package| &package.manifest);
+        let lifecycle = Lifecycle::new(id.short(), &manifest.map_or(NO_RESTART, |of| of.restart), now);
+        let networked = manifest.is_some_and(|of| of.network.is_some());
+        let lifecycle = if networked { lifecycle.with_network() } else { lifecycle };
+        let lifecycle = lifecycle.with_health(manifest.and_then(|of| of.health));
+        let index = match known {
+            Some(index) => {
+                self.fleet.renew(index, lifecycle);
+                index
+            }
+            None => self.fleet.add(id.clone(), lifecycle),
+        };
+        let slot = Slot::new(id.clone(), now);
+        match self.slots.get_mut(index.0) {
+            Some(old) => *old = slot,
+            None => self.slots.push(slot),
+        }
+        self.given.ports.take(id);
+        self.given.claims.take(id);
+        let installed = opened.and_then(|package| {
+            let installed = self.install(&package, index)?;
+            Ok((package, installed))
+        });
+        match installed {
+            Ok((package, installed)) => {
+                if let Some(slot) = self.slots.get_mut(index.0) {
+                    slot.fill(package, installed);
+                }
+            }
+            Err(InstallError::Network(error)) if error.is_fatal() => return Err(error),
+            Err(error) => {
+                let orders = self.fleet.step(index, Event::Refused(CauseChain(&error).to_string()), now);
+                self.perform(orders);
+            }
+        }
+        Ok(index)
+    }
+
+    fn install(&mut self, package: &Package, index: AppIndex) -> Result<Installed, InstallError> {
+        let Given { uids, ports, claims, network: network_settings } = &mut self.given;
+        let paths = &self.paths;
         let manifest = &package.manifest;
         let name = manifest.app.as_str();
         let listen = manifest.network.as_ref().map_or(&[][..], |network| &network.listen);
-        ports.check(listen).map_err(MakeNetworkError::Port)?;
-        claims.check(&manifest.devices, &self.image.info.devices).map_err(InstallError::Devices)?;
+        ports.check(&manifest.app, listen).map_err(MakeNetworkError::Port)?;
+        claims
+            .check(&manifest.app, &manifest.devices, &self.image.info.devices)
+            .map_err(InstallError::Devices)?;
         if !manifest.devices.gpio.is_empty() {
             devices::simulate(&self.image.info.devices.simulated).map_err(InstallError::Simulate)?;
         }
@@ -257,8 +271,8 @@ impl Daemon {
         }
         let root: PathBuf = paths.mounts.join(name).join("root");
         let mounted = mount_image(package, &root)?;
-        let cgroup = Cgroup::create(groups.join(name), &layers.limits(&manifest.limits))?;
-        let spec = launch::describe(package, uid, &root, paths, &layers_off).encode();
+        let cgroup = Cgroup::create(self.groups.join(name), &layers.limits(&manifest.limits))?;
+        let spec = launch::describe(package, uid, &root, paths, &layers_off);
         let network = manifest.network.as_ref();
         if network.is_some() && *network_settings == NetworkSettings::AsBooted {
             apply_network_settings(&mut self.log);
@@ -274,7 +288,8 @@ impl Daemon {
         Ok(Installed { mounted, cgroup, spec, network, watched, access, limits: manifest.limits, layers })
     }
 
-    fn load_uids(&mut self, paths: &Paths, apps: &[ComponentId]) -> UidTable {
+    fn load_uids(&mut self, apps: &[ComponentId]) -> UidTable {
+        let paths = &self.paths;
         for folder in [&paths.app_data, &paths.state] {
             match DirBuilder::new().mode(0o700).create(folder) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -294,12 +309,12 @@ impl Daemon {
         uids
     }
 
-    fn check_critical(&mut self, rollback_indices: &[Option<u64>]) {
+    fn check_critical(&mut self) {
         let found = |app: &ComponentId| {
             let (index, _, lifecycle) = self.fleet.iter().find(|(_, id, _)| *id == app)?;
-            Some(match rollback_indices.get(index.0) {
-                Some(Some(rollback_index)) => Found::Accepted { rollback_index: *rollback_index },
-                _ => Found::Refused(lifecycle.refusal().unwrap_or("its package is not good")),
+            Some(match self.slots.get(index.0).and_then(|slot| slot.package) {
+                Some(package) => Found::Accepted { rollback_index: package.rollback_index },
+                None => Found::Refused(lifecycle.refusal().unwrap_or("its package is not good")),
             })
         };
         let failures = boot_failures(&self.image.info.critical, found);

@@ -5,9 +5,7 @@
 //! one's data.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use nacre_manifest::component::ComponentId;
@@ -99,17 +97,7 @@ impl UidTable {
     /// Writes the table so that a power cut leaves the old one or the new one.
     pub(crate) fn store(&self, state: &Path) -> io::Result<()> {
         let text: String = self.by_app.iter().map(|(app, uid)| format!("{uid} {app}\n")).collect();
-        let temporary = state.join("uids.new");
-        // What an interrupted attempt left, or a link that leads elsewhere.
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, state.join(FILE))?;
-        File::open(state)?.sync_all()
+        plain_file::replace(state, FILE, text.as_bytes())
     }
 
     /// `None` if anything about the text is odd: the disk may have been written by anybody.
@@ -163,6 +151,8 @@ fn owners(app_data: &Path) -> Vec<Owner> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

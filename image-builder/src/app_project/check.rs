@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use nacre_diag::{Diagnostic, Report};
+use nacre_manifest::app::bounds::DATA_BLOCK;
 use nacre_manifest::app::{self, AppSource, Build, C_FOLDER};
 use nacre_manifest::board::Board;
 use nacre_manifest::describe::describe;
@@ -11,10 +12,11 @@ use nacre_manifest::image;
 use nacre_manifest::show_size;
 use serde::Serialize;
 
-use super::{DEFAULT_BOARD, find_board};
+use super::{DEFAULT_BOARD, find_board, unused};
 use crate::build::board_file_of;
 use crate::disk::Layout;
 use crate::failure::{Exit, Failure};
+use crate::inspect::text::hang;
 
 /// What is to be checked.
 #[derive(Debug, Clone)]
@@ -43,7 +45,7 @@ pub struct Checked {
 /// A thing that the board has so much of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fit {
-    /// `memory`, `data`, `/tmp`.
+    /// `memory`, `/tmp, of that`, `data`, and `package` where there is one.
     pub what: &'static str,
     /// What the app may take, in bytes.
     pub app_bytes: u64,
@@ -58,6 +60,18 @@ pub struct Fit {
 /// # Errors
 /// Everything that is wrong; the exit code is the worst.
 pub fn check(request: &Request) -> Result<Checked, Failure> {
+    judge(request, sources)
+}
+
+/// The same, but for the sources: for programs that are built already.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_manifest(request: &Request) -> Result<Checked, Failure> {
+    judge(request, |_| Report::new())
+}
+
+fn judge(request: &Request, sources: impl Fn(&AppSource) -> Report) -> Result<Checked, Failure> {
     let app = app::load(&request.app)?;
     let recipe = request.recipe.as_deref().map(image::load).transpose()?;
     let board_name = request
@@ -97,12 +111,18 @@ pub fn check(request: &Request) -> Result<Checked, Failure> {
     Ok(Checked { app, board, warnings, fit })
 }
 
+/// Where `nacre app build` puts the package when nobody says: `out/<id>-<architecture>.app`.
+pub fn default_package(app: &AppSource, board: &Board) -> PathBuf {
+    PathBuf::from(format!("out/{}-{}.app", app.manifest.app, board.arch))
+}
+
 /// Whether there is what the build needs. What it is worth, the build finds.
 fn sources(app: &AppSource) -> Report {
     let (wanted, what) = match app.build {
         Build::Cargo { .. } => (app.folder.join("Cargo.toml"), "`build: cargo`, but there is no Cargo.toml"),
         Build::C => (app.folder.join(C_FOLDER), "`build: c`, but there is no folder `src`"),
-        Build::None => return Report::new(),
+        // Whether there is such a program is a matter of the machine that builds.
+        Build::Command(_) | Build::None => return Report::new(),
     };
     if wanted.exists() {
         return Report::new();
@@ -135,6 +155,24 @@ fn fit(app: &AppSource, board: &Board, problems: &mut Report) -> Result<Vec<Fit>
 }
 
 impl Checked {
+    /// Adds what a package of these sources says, if there is one: the flash that it takes, and what it doesn't seem to
+    /// use.
+    pub fn look_at_package(&mut self) {
+        let package = default_package(&self.app, &self.board);
+        if let Some(looked) = unused::look_at(&self.app, &package) {
+            self.warnings.append(looked.unused);
+            let data = self.fit.iter().find(|fit| fit.what == "data").map_or(0, |fit| fit.board_bytes);
+            // In blocks of the data filesystem, as it will lie there.
+            let app_bytes = looked.bytes.next_multiple_of(DATA_BLOCK);
+            self.fit.push(Fit {
+                what: "package",
+                app_bytes,
+                board_bytes: data,
+                by: "what is built, `files`",
+            });
+        }
+    }
+
     /// What it is and may do, for people; ends with a line feed.
     pub fn text(&self) -> String {
         let manifest = &self.app.manifest;
@@ -145,7 +183,7 @@ impl Checked {
         }
         out.push('\n');
         for line in describe(manifest) {
-            let _ = writeln!(out, "  {line}");
+            out.push_str(&hang(&format!("  {line}"), 4));
         }
         out
     }

@@ -4,19 +4,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nacre_manifest::component::ComponentId;
+use nacre_manifest::schema::{Kind, json_schema};
 
 use crate::failure::{Exit, Failure, OrFail};
+use crate::workspace::Workspace;
 
 /// What an app is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
-    /// A crate without dependencies.
+    /// A crate that depends on lib/app alone.
     Rust,
     /// C17 with musl.
     C,
 }
 
-/// Path in the app's folder, and content with `@NAME@` and `@ID@` for the app's names.
+/// What the manifest's first line tells editors: a file of the project, as it has to work wherever the project lies.
+pub const SCHEMA_FILE: &str = ".nacre/app.schema.json";
+
+/// Path in the app's folder, and content with `@NAME@` and `@ID@` for the app's names, and `@SOURCE@` for the checkout.
 type Template = (&'static str, &'static str);
 
 const RUST: [Template; 4] = [
@@ -86,17 +91,41 @@ pub fn create(path: &Path, id: Option<&str>, language: Language) -> Result<Compo
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .tempdir_in(&parent)
         .or_fail(Exit::TryAgain, step)?;
-    for (file, template) in language.files() {
+    let workspace = Workspace::find(&[&parent])?;
+    let source = source_of(&workspace)?;
+    let put = |file: &str, content: String| {
         let to = fresh.path().join(file);
         let folder = to.parent().unwrap_or(fresh.path());
         fs::create_dir_all(folder).or_fail(Exit::TryAgain, step)?;
+        fs::write(&to, content).or_fail(Exit::TryAgain, step)
+    };
+    for (file, template) in language.files() {
         let content = template.replace("@NAME@", name).replace("@ID@", id.as_str());
-        fs::write(&to, content).or_fail(Exit::TryAgain, step)?;
+        put(file, content.replace("@SOURCE@", &source))?;
+    }
+    put(SCHEMA_FILE, json_schema::text(Kind::App))?;
+    if language == Language::Rust {
+        // The versions that the checkout was tested with; Cargo leaves out what the app doesn't need.
+        let from = workspace.root().join("Cargo.lock");
+        fs::copy(from, fresh.path().join("Cargo.lock")).or_fail(Exit::TryAgain, step)?;
     }
     fs::rename(fresh.path(), path).or_fail(Exit::TryAgain, step)?;
     // It has left the place that would be cleaned up.
     let _ = fresh.keep();
     Ok(id)
+}
+
+/// The checkout's folder within the quotes of TOML.
+fn source_of(workspace: &Workspace) -> Result<String, Failure> {
+    let root = workspace.root();
+    match root.to_str().filter(|text| !text.chars().any(char::is_control)) {
+        Some(text) => Ok(text.replace('\\', "\\\\").replace('"', "\\\"")),
+        None => Err(Failure::new(
+            Exit::BadInput,
+            format!("the checkout's folder `{}` can't stand in a Cargo.toml", root.display()),
+        )
+        .hint("move it to a folder with a plainer name")),
+    }
 }
 
 #[cfg(test)]
@@ -115,8 +144,15 @@ mod tests {
             assert_eq!(app.program(), "/app/bin/greeter");
             for (file, _) in language.files() {
                 let text = fs::read_to_string(path.join(file)).unwrap();
-                assert!(!text.contains("@NAME@") && !text.contains("@ID@"), "{file}");
+                assert!(
+                    !text.contains("@NAME@") && !text.contains("@ID@") && !text.contains("@SOURCE@"),
+                    "{file}"
+                );
             }
+            let manifest = fs::read_to_string(path.join("nacre.yaml")).unwrap();
+            let line = format!("# yaml-language-server: $schema={SCHEMA_FILE}");
+            assert_eq!(manifest.lines().next(), Some(line.as_str()));
+            assert!(fs::read_to_string(path.join(SCHEMA_FILE)).unwrap().contains("rollback-index"));
             assert_eq!(folder.path().read_dir().unwrap().count(), 1, "something was left behind");
         }
     }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod create;
 pub mod make;
+pub mod unused;
 
 use std::path::Path;
 

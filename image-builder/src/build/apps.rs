@@ -7,7 +7,8 @@ use nacre_manifest::image::Profile;
 use nacre_seccomp_policy::Denials;
 use nacre_verify::key::SigningKey;
 
-use super::package::{Package, Packer};
+use super::compile::Maker;
+use super::package::{Package, Packer, Seal};
 use super::{Site, storage, write};
 use crate::data_image::{self, Entry};
 use crate::disk::Layout;
@@ -33,21 +34,27 @@ impl Apps {
     ) -> Result<Self, Failure> {
         let inputs = site.inputs;
         let packer = Packer {
-            toolchain: site.toolchain,
-            // Who tries something out builds again and again; what ships is built to be small.
-            optimization: match inputs.recipe.profile {
-                Profile::Development => Optimization::EachCrate,
-                Profile::Production => Optimization::WholeProgram,
+            maker: Maker {
+                toolchain: Some(site.toolchain),
+                architecture: site.toolchain.architecture,
+                // Who tries something out builds again and again; what ships is built to be small.
+                optimization: match inputs.recipe.profile {
+                    Profile::Development => Optimization::EachCrate,
+                    Profile::Production => Optimization::WholeProgram,
+                },
+                terminal: site.terminal,
             },
-            // The development twin explains also what Landlock denies; what ships is not watched at its work.
-            denials: match inputs.recipe.profile {
-                Profile::Development => Denials::NotifyAndWatch,
-                Profile::Production => Denials::Notify,
+            seal: Seal {
+                architecture: site.toolchain.architecture,
+                // The development twin explains also what Landlock denies; what ships is not watched at its work.
+                denials: match inputs.recipe.profile {
+                    Profile::Development => Denials::NotifyAndWatch,
+                    Profile::Production => Denials::Notify,
+                },
+                key,
+                trusted: &site.keys.set.app_keys(),
+                scratch: site.scratch,
             },
-            key,
-            trusted: &site.keys.set.app_keys(),
-            scratch: site.scratch,
-            terminal: site.terminal,
         };
         let packages =
             inputs.apps.iter().map(|app| Package::build(app, &packer)).collect::<Result<Vec<_>, _>>()?;

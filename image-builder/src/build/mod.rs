@@ -24,12 +24,17 @@ use crate::workspace::Workspace;
 use crate::{board_file, kernel};
 
 mod apps;
+mod command;
+mod compile;
+mod copy;
 mod package;
 mod storage;
 mod system;
 
 use apps::Apps;
-pub use package::{Package, Packer};
+pub use compile::Maker;
+pub(crate) use copy::newest_change;
+pub use package::{Files, Package, Packer, Programs, Seal, files};
 use system::System;
 
 /// What is to be built.

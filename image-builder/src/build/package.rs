@@ -2,26 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nacre_diag::{Diagnostic, Place};
-use nacre_manifest::app::{AppSource, BIN_FOLDER, Build, C_FOLDER};
+use nacre_diag::{Diagnostic, Place, Report};
+use nacre_manifest::app::{AppSource, BIN_FOLDER, Build};
 use nacre_manifest::device::{self, Network};
 use nacre_seccomp_policy::Denials;
 use nacre_verify::digest::Digest;
 use nacre_verify::key::{PublicKey, SigningKey};
 use nacre_verify::package::{self, Payload};
 
+use super::compile::Maker;
 use super::length;
 use crate::app_filter;
 use crate::app_image::{self, ImageFile};
+use crate::app_project::unused;
 use crate::data_image::Entry;
 use crate::elf::{self, CodeMemory};
 use crate::failure::{Exit, Failure, OrFail};
-use crate::progress::Step;
 use crate::sizes::{AppSize, FileSize};
-use crate::terminal::Terminal;
-use crate::toolchain::{self, Architecture, Job, Optimization, Toolchain};
+use crate::toolchain::Architecture;
 
 /// A signed app package.
 #[derive(Debug)]
@@ -35,45 +35,49 @@ pub struct Package {
     signed: Vec<u8>,
     image: Vec<u8>,
     files: Vec<FileSize>,
+    unused: Report,
 }
 
-/// What apps are built and signed with.
+/// What apps are built with.
 #[derive(Debug)]
 pub struct Packer<'a> {
-    /// Compiles them.
-    pub toolchain: &'a Toolchain,
-    /// How.
-    pub optimization: Optimization,
-    /// What becomes of their denied calls.
+    /// Makes the programs.
+    pub maker: Maker<'a>,
+    /// What makes a package of them.
+    pub seal: Seal<'a>,
+}
+
+/// What programs and files become a signed package with.
+#[derive(Debug, Clone, Copy)]
+pub struct Seal<'a> {
+    /// What the programs are for.
+    pub architecture: &'static Architecture,
+    /// What becomes of the app's denied calls.
     pub denials: Denials,
-    /// Signs them.
+    /// Signs it.
     pub key: &'a SigningKey,
     /// The app keys of the image.
     pub trusted: &'a [PublicKey],
     /// A folder for what is needed on the way.
     pub scratch: &'a Path,
-    /// Where the progress is shown.
-    pub terminal: &'a Terminal,
 }
+
+/// A program by its name in `/app/bin`.
+pub type Programs = BTreeMap<String, Vec<u8>>;
 
 impl Package {
     /// Builds, packs and signs an app.
     pub fn build(app: &AppSource, packer: &Packer) -> Result<Self, Failure> {
-        let toolchain = packer.toolchain;
+        let scratch = packer.seal.scratch.join(app.manifest.app.as_str());
+        Self::pack(app, packer.maker.compile(app, &scratch)?, &packer.seal)
+    }
+
+    /// Packs and signs programs that are there, beside what the manifest lists under `files`.
+    pub fn pack(app: &AppSource, programs: Programs, seal: &Seal) -> Result<Self, Failure> {
         let id = app.manifest.app.as_str();
-        let scratch = packer.scratch.join(id);
-        let mut files = compile(app, packer, &scratch)?;
-        for (path, listed) in listed(app)? {
-            if files.contains_key(&path) {
-                let what = format!("`files`: the build makes `{path}` already");
-                let place = app.files.iter().find(|f| f.image_path == path).map(|f| f.place.clone());
-                let place = place.unwrap_or_else(|| app.places.build.clone());
-                let hint = "give the file another name, or remove it here";
-                return Err(Diagnostic::error(Exit::BadInput, what).at(place).with_hint(hint).into());
-            }
-            files.insert(path, listed);
-        }
-        check_program(app, toolchain.architecture, &files)?;
+        let scratch = seal.scratch.join(id);
+        let mut files = files(app, programs, seal.architecture)?;
+        let unused = unused::find(app, files.values().map(|(_, content)| content.as_slice()), "the package");
         files.extend(resolver(app.manifest.network.as_ref()));
         let files: Vec<ImageFile> = files
             .into_iter()
@@ -82,13 +86,14 @@ impl Package {
         fs::create_dir_all(&scratch)
             .or_fail(Exit::Internal, || format!("can't make `{}`", scratch.display()))?;
         let image = app_image::make(&files, &scratch)?;
-        let (signed, archive) = sign(app, packer, &image)?;
+        let (signed, archive) = sign(app, seal, &image)?;
         Ok(Self {
             component: id.to_owned(),
             version: app.manifest.version.clone(),
             archive,
             signed,
             image,
+            unused,
             files: files.into_iter().map(|f| FileSize { path: f.path, bytes: length(&f.content) }).collect(),
         })
     }
@@ -102,6 +107,11 @@ impl Package {
             image_bytes: length(&self.image),
             files: self.files.clone(),
         }
+    }
+
+    /// What its manifest asks for and its files don't seem to use.
+    pub fn unused(&self) -> &Report {
+        &self.unused
     }
 
     /// Its entries on the data partition, as if it had been installed.
@@ -139,51 +149,29 @@ fn resolver(network: Option<&Network>) -> Files {
 }
 
 /// Path in the image to (is a program, content).
-type Files = BTreeMap<String, (bool, Vec<u8>)>;
+pub type Files = BTreeMap<String, (bool, Vec<u8>)>;
 
-fn compile(app: &AppSource, packer: &Packer, scratch: &Path) -> Result<Files, Failure> {
-    let package = match &app.build {
-        Build::Cargo { package } => package,
-        Build::C => return compile_c(app, packer, scratch),
-        Build::None => return Ok(Files::new()),
-    };
-    if !app.folder.join("Cargo.toml").is_file() {
-        let what = format!("`build: cargo`, but there is no Cargo.toml in `{}`", app.folder.display());
-        let hint = "put the crate there, or write `build: none` and list the program under `files`";
-        return Err(Diagnostic::error(Exit::NotFound, what)
-            .at(app.places.build.clone())
-            .with_hint(hint)
-            .into());
-    }
-    let step = Step::begin(packer.terminal, format!("building {}", app.manifest.app.short()));
-    let packages: Vec<&str> = package.iter().map(String::as_str).collect();
-    let optimization = packer.optimization;
-    let job = Job { folder: &app.folder, packages: &packages, features: &[], locked: false, optimization };
-    let built: BTreeMap<String, PathBuf> = packer.toolchain.build(&job, &scratch.join("bin"), &step)?;
-    built
+/// The files of an app: its programs, and those that are packed as they are.
+///
+/// # Errors
+/// When two are for one place, or a program can't run on the board.
+pub fn files(app: &AppSource, programs: Programs, architecture: &Architecture) -> Result<Files, Failure> {
+    let mut files: Files = programs
         .into_iter()
-        .map(|(name, path)| {
-            let content =
-                fs::read(&path).or_fail(Exit::Internal, || format!("can't read `{}`", path.display()))?;
-            Ok((format!("{BIN_FOLDER}/{name}"), (true, content)))
-        })
-        .collect()
-}
-
-fn compile_c(app: &AppSource, packer: &Packer, scratch: &Path) -> Result<Files, Failure> {
-    let sources = app.folder.join(C_FOLDER);
-    if !sources.is_dir() {
-        let what = format!("`build: c`, but there is no folder `{C_FOLDER}` in `{}`", app.folder.display());
-        let found = Diagnostic::error(Exit::NotFound, what).at(app.places.build.clone());
-        return Err(found.with_hint("put the C sources there").into());
+        .map(|(name, content)| (format!("{BIN_FOLDER}/{name}"), (true, content)))
+        .collect();
+    for (path, listed) in listed(app)? {
+        if files.contains_key(&path) {
+            let what = format!("`files`: the build makes `{path}` already");
+            let place = app.files.iter().find(|f| f.image_path == path).map(|f| f.place.clone());
+            let place = place.unwrap_or_else(|| app.places.build.clone());
+            let hint = "give the file another name, or remove it here";
+            return Err(Diagnostic::error(Exit::BadInput, what).at(place).with_hint(hint).into());
+        }
+        files.insert(path, listed);
     }
-    let _step = Step::begin(packer.terminal, format!("building {}", app.manifest.app.short()));
-    let folder = scratch.join("bin");
-    fs::create_dir_all(&folder).or_fail(Exit::Internal, || format!("can't make `{}`", folder.display()))?;
-    let path = folder.join("program");
-    toolchain::c::build(packer.toolchain.architecture, &sources, &path)?;
-    let content = fs::read(&path).or_fail(Exit::Internal, || format!("can't read `{}`", path.display()))?;
-    Ok(Files::from([(app.program().to_owned(), (true, content))]))
+    check_program(app, architecture, &files)?;
+    Ok(files)
 }
 
 /// The files that are packed as they are.
@@ -202,7 +190,7 @@ fn listed(app: &AppSource) -> Result<Files, Failure> {
 /// Finds early, before anything long begins, what is wrong with an app that isn't built from sources.
 pub(super) fn check_listed(app: &AppSource, architecture: &Architecture) -> Result<(), Failure> {
     match app.build {
-        Build::Cargo { .. } | Build::C => Ok(()),
+        Build::Cargo { .. } | Build::C | Build::Command(_) => Ok(()),
         Build::None => check_program(app, architecture, &listed(app)?),
     }
 }
@@ -255,16 +243,16 @@ fn check_program(app: &AppSource, architecture: &Architecture, files: &Files) ->
 const WRITABLE_EXECUTABLE_HINT: &str =
     "link it without; if it makes code at run time, write `memory: { writable-executable: true }`";
 
-fn sign(app: &AppSource, packer: &Packer, image: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
-    let Packer { toolchain, denials, key, trusted, .. } = *packer;
+fn sign(app: &AppSource, seal: &Seal, image: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let Seal { architecture, denials, key, trusted, .. } = *seal;
     let step = || format!("can't pack `{}`", app.manifest.app);
-    let filter = app_filter::make(&app.manifest, toolchain.architecture.policy, denials)
-        .or_fail(Exit::Internal, step)?;
+    let filter =
+        app_filter::make(&app.manifest, architecture.policy, denials).or_fail(Exit::Internal, step)?;
     let mut payload = Payload {
         component: app.manifest.app.to_string(),
         version: app.manifest.version.clone(),
         rollback_index: app.manifest.rollback_index,
-        arch: toolchain.architecture.signed,
+        arch: architecture.signed,
         manifest: device::encode(&app.manifest),
         image_bytes: 0,
         image_digest: Digest::of(&[]),

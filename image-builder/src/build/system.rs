@@ -59,7 +59,8 @@ impl System {
 
 impl Inputs {
     fn network(&self) -> NetworkOfApps {
-        match self.apps.iter().any(|app| app.manifest.network.is_some()) {
+        // An image without apps is there for those that are installed later, which may have one.
+        match self.apps.is_empty() || self.apps.iter().any(|app| app.manifest.network.is_some()) {
             true => NetworkOfApps::Present,
             false => NetworkOfApps::Absent,
         }
@@ -85,6 +86,12 @@ impl Inputs {
             time_servers: self.recipe.time_servers.clone(),
             devices: self.board.devices.clone(),
             control_kernel: self.recipe.kernel == KernelChoice::Control,
+            capability_keys: keys
+                .set
+                .capability_keys()
+                .iter()
+                .map(|key| PublicKey(*key.as_bytes()))
+                .collect(),
         }
     }
 

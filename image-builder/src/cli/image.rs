@@ -62,6 +62,10 @@ pub(super) const BOARD_CHANGED: &str =
 
 /// Arguments of `nacre image`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  nacre image verify out/demo-qemu-armv7\n  nacre image inspect out/demo-qemu-armv7\n  \
+    nacre image diff out/demo-qemu-armv7 /tmp/demo"
+)]
 pub struct Args {
     #[command(subcommand)]
     action: Action,

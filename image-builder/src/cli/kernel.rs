@@ -40,7 +40,7 @@ enum Command {
     /// Build the kernel into the cache and print where it is.
     #[command(after_help = "Example:\n  nacre kernel build --board qemu-armv7")]
     Build(Target),
-    /// Unpack the kernel's pinned source into the cache and print where it is.
+    /// Unpack the kernel's pinned source and print where it is.
     #[command(after_help = "Example:\n  nacre kernel source")]
     Source(Target),
     /// Add the installed source package, or a tarball, to the lock file.

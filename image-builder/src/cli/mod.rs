@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod key;
 pub mod policy;
 pub mod run;
+pub mod schema;
 pub mod shell;
 
 /// Builds, verifies, boots and watches Nacre images.
@@ -59,6 +60,8 @@ enum Command {
     Policy(policy::Args),
     /// Check, explain and build the kernel.
     Kernel(kernel::Args),
+    /// Print the JSON Schema of a manifest, recipe or board.
+    Schema(schema::Args),
     /// Print what completes this command line in a shell.
     Completions(shell::Completions),
     /// Write the pages of the manual.
@@ -67,7 +70,7 @@ enum Command {
 
 /// Parses the process's arguments, does what they ask, and prints what went wrong.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match app_run().map_or_else(Cli::try_parse, Ok) {
         Ok(cli) => cli,
         Err(e) => {
             // Help and version come this way too, with code 0; usage errors have code 2.
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => policy::execute(args).map(success),
         Command::Key(args) => key::execute(args, &terminal).map(success),
         Command::Kernel(args) => kernel::execute(args, &terminal).map(success),
+        Command::Schema(args) => schema::execute(&args).map(success),
         Command::Completions(args) => shell::completions(&args, Cli::command()).map(success),
         Command::Manual(args) => shell::manual(&args, Cli::command(), &terminal).map(success),
     };
@@ -101,6 +105,26 @@ pub fn main() -> ExitCode {
             exit.into()
         }
     }
+}
+
+/// `nacre app run` with its arguments alone. It is there for who saves and tries again, and to make all the other
+/// commands' arguments takes longer than to start an app. What this doesn't understand is for the whole parser to answer.
+#[derive(Debug, Parser)]
+struct AppRun {
+    #[arg(long, value_enum, default_value_t)]
+    color: ColorChoice,
+    #[command(flatten)]
+    args: app::run::Args,
+}
+
+fn app_run() -> Option<Cli> {
+    let mut words = std::env::args_os();
+    let program = words.next()?;
+    if words.next()? != "app" || words.next()? != "run" {
+        return None;
+    }
+    let AppRun { color, args } = AppRun::try_parse_from([program].into_iter().chain(words)).ok()?;
+    Some(Cli { color, command: Command::App(app::Args::run(args)) })
 }
 
 /// Writes data to standard output.

@@ -316,7 +316,7 @@ fn parse_memory(text: &str) -> Result<u64, String> {
 }
 
 /// `60s`, `2m`, `1h` or `500ms`.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let ms = match text.get(digits.len()..).unwrap_or_default() {
         "ms" => 1,

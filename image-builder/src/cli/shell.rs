@@ -31,7 +31,7 @@ pub struct Completions {
 #[derive(Debug, clap::Args)]
 #[command(after_help = MANUAL_EXAMPLES)]
 pub struct Manual {
-    /// Folder for the pages, one for each command; it is made if it isn't there.
+    /// Folder for the pages, one for each command; made if not there.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }

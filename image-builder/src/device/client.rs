@@ -1,13 +1,15 @@
 //! Requests to a device and their answers.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nacre_wire::channel::{Answer, Command, Request, Response, VERSION};
 use nacre_wire::frame::{self, FrameReader};
 use nacre_wire::message::{self, MessageError};
+
+use super::line::Line;
 
 /// How long the device may take for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,6 +41,12 @@ pub enum AskDeviceError {
     /// The device refuses.
     #[error("{0}")]
     Refused(String),
+    /// What the device was given is not good.
+    #[error("{0}")]
+    Unverified(String),
+    /// The device can't do it now.
+    #[error("{0}")]
+    Later(String),
     /// An answer to another question.
     #[error("the device answered something else than it was asked")]
     Unexpected,
@@ -47,7 +55,7 @@ pub enum AskDeviceError {
 /// A connection to a device.
 #[derive(Debug)]
 pub struct Client {
-    stream: UnixStream,
+    line: Line,
     frames: FrameReader,
     session: u32,
     last_id: u32,
@@ -61,9 +69,23 @@ impl Client {
     /// # Errors
     /// When the system has no random numbers.
     pub fn new(stream: UnixStream) -> Result<Self, AskDeviceError> {
+        Self::on(Line::Socket(stream))
+    }
+
+    /// Begins a session on a serial line, on which nobody else is: what others left there ends.
+    ///
+    /// # Errors
+    /// When no device answers on it.
+    pub fn alone(line: Line) -> Result<Self, AskDeviceError> {
+        let mut client = Self::on(line)?;
+        client.ask(Command::Alone)?;
+        Ok(client)
+    }
+
+    fn on(line: Line) -> Result<Self, AskDeviceError> {
         let session = getrandom::u32().map_err(|error| AskDeviceError::Io(io::Error::other(error)))?;
         let frames = FrameReader::new();
-        Ok(Self { stream, frames, session, last_id: 0, waiting: VecDeque::new(), patience: PATIENCE })
+        Ok(Self { line, frames, session, last_id: 0, waiting: VecDeque::new(), patience: PATIENCE })
     }
 
     /// Another time for an answer than [`PATIENCE`].
@@ -113,13 +135,13 @@ impl Client {
         }
     }
 
-    fn send(&mut self, command: Command) -> Result<u32, AskDeviceError> {
+    /// Sends something without waiting for the answer; its number, for [`Client::answer_to`].
+    pub(crate) fn send(&mut self, command: Command) -> Result<u32, AskDeviceError> {
         self.last_id = self.last_id.wrapping_add(1);
         let request = Request { version: VERSION, session: self.session, id: self.last_id, command };
         let payload = message::encode(&request).map_err(|error| AskDeviceError::Encode(Box::new(error)))?;
         let bytes = frame::encode(&payload).map_err(|error| AskDeviceError::Encode(Box::new(error)))?;
-        self.stream.set_write_timeout(Some(self.patience)).map_err(AskDeviceError::Io)?;
-        match self.stream.write_all(&bytes) {
+        match self.line.write_all(&bytes, self.patience) {
             Ok(()) => Ok(self.last_id),
             Err(error) if timed_out(&error) => Err(AskDeviceError::NoAnswer(self.patience)),
             Err(error) if hung_up(&error) => Err(AskDeviceError::Closed),
@@ -127,13 +149,39 @@ impl Client {
         }
     }
 
+    /// The one answer to what was sent under this number. Answers to what was sent before it are dropped.
+    pub(crate) fn answer_to(&mut self, id: u32) -> Result<Answer, AskDeviceError> {
+        Ok(self.receive(id, Some(self.patience))?.answer)
+    }
+
+    /// The next answer to anything that was sent, with its number; `None` if none comes within this time.
+    pub(crate) fn next(&mut self, most: Duration) -> Result<Option<Response>, AskDeviceError> {
+        match self.receive_any(Some((most, Instant::now() + most))) {
+            Ok(response) => refused(response).map(Some),
+            Err(AskDeviceError::NoAnswer(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has [`Client::next`] say this once more.
+    pub(crate) fn push_back(&mut self, response: Response) {
+        self.waiting.push_front(response);
+    }
+
     fn receive(&mut self, id: u32, patience: Option<Duration>) -> Result<Response, AskDeviceError> {
         let deadline = patience.map(|patience| (patience, Instant::now() + patience));
         loop {
-            while let Some(response) = self.waiting.pop_front() {
-                if response.id == id {
-                    return refused(response);
-                }
+            let response = self.receive_any(deadline)?;
+            if response.id == id {
+                return refused(response);
+            }
+        }
+    }
+
+    fn receive_any(&mut self, deadline: Option<(Duration, Instant)>) -> Result<Response, AskDeviceError> {
+        loop {
+            if let Some(response) = self.waiting.pop_front() {
+                return Ok(response);
             }
             let timeout = match deadline {
                 None => None,
@@ -145,9 +193,8 @@ impl Client {
                     Some(left)
                 }
             };
-            self.stream.set_read_timeout(timeout).map_err(AskDeviceError::Io)?;
             let mut piece = [0; 4096];
-            let read = match self.stream.read(&mut piece) {
+            let read = match self.line.read(&mut piece, timeout) {
                 Ok(0) => return Err(AskDeviceError::Closed),
                 Ok(n) => piece.get(..n).unwrap_or_default(),
                 Err(error) if timed_out(&error) || error.kind() == io::ErrorKind::Interrupted => continue,
@@ -187,6 +234,8 @@ fn refused(response: Response) -> Result<Response, AskDeviceError> {
     match response.answer {
         Answer::NotFound(text) => Err(AskDeviceError::NotFound(text)),
         Answer::Refused(text) => Err(AskDeviceError::Refused(text)),
+        Answer::Unverified(text) => Err(AskDeviceError::Unverified(text)),
+        Answer::Later(text) => Err(AskDeviceError::Later(text)),
         Answer::WrongVersion(version) => Err(AskDeviceError::WrongVersion(version)),
         _ => Ok(response),
     }
@@ -202,6 +251,8 @@ fn hung_up(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
     use nacre_wire::channel::LogLine;
 
@@ -234,7 +285,13 @@ mod tests {
     }
 
     fn line(number: u64) -> Answer {
-        Answer::Log(LogLine { number, uptime_ms: 5, source: "init".into(), text: "hello".into() })
+        Answer::Log(LogLine {
+            number,
+            uptime_ms: 5,
+            source: "init".into(),
+            text: "hello".into(),
+            detail: None,
+        })
     }
 
     #[test]
@@ -251,7 +308,12 @@ mod tests {
     #[test]
     fn client_refusals_are_errors() {
         type Check = fn(&AskDeviceError) -> bool;
-        let table: [(Answer, Check); 3] = [
+        let table: [(Answer, Check); 5] = [
+            (
+                Answer::Unverified("x".into()),
+                |e| matches!(e, AskDeviceError::Unverified(text) if text == "x"),
+            ),
+            (Answer::Later("y".into()), |e| matches!(e, AskDeviceError::Later(text) if text == "y")),
             (Answer::NotFound("x".into()), |e| matches!(e, AskDeviceError::NotFound(text) if text == "x")),
             (Answer::Refused("y".into()), |e| matches!(e, AskDeviceError::Refused(text) if text == "y")),
             (Answer::WrongVersion(9), |e| matches!(e, AskDeviceError::WrongVersion(9))),

@@ -2,8 +2,9 @@
 //!
 //! What a device says is untrusted text: nothing in it reaches the terminal as a command.
 
-use nacre_wire::channel::{Info, LogLine};
+use nacre_wire::channel::{Info, LogLine, Package};
 use nacre_wire::denial::{Denial, Remedy};
+use nacre_wire::log::shown;
 use nacre_wire::status::{AppState, AppStatus};
 use serde_json::{Value, json};
 
@@ -17,6 +18,15 @@ pub fn info(info: &Info) -> String {
     let keys =
         if info.development_keys { "development keys, which protect nothing" } else { "the owner's keys" };
     let row = |name: &str, value: String| [name.to_owned(), value];
+    let sideloading = match (&info.capability, info.development) {
+        (_, true) => "allowed: a development image".to_owned(),
+        (None, false) => "refused without a device capability".to_owned(),
+        (Some(left), false) => {
+            let boots =
+                if left.boots == 1 { "this boot".to_owned() } else { format!("{} boots", left.boots) };
+            format!("allowed for {boots} and {} by a capability", time(u64::from(left.uptime_s) * 1000))
+        }
+    };
     columns(&[
         row("image", format!("{} {}", clean(&info.image), clean(&info.version))),
         row("board", clean(&info.board)),
@@ -24,6 +34,9 @@ pub fn info(info: &Info) -> String {
         row("slot", clean(&info.slot)),
         row("profile", profile.to_owned()),
         row("signed with", keys.to_owned()),
+        row("device", info.device.as_ref().map_or_else(|| "-".to_owned(), |id| hex(id))),
+        row("nonce", info.nonce.as_ref().map_or_else(|| "-".to_owned(), |nonce| hex(nonce))),
+        row("sideloading", sideloading),
         row("uptime", time(stats.uptime_ms)),
         row("CPU busy", percent(stats.cpu_busy_ms, stats.cpu_total_ms)),
         row("memory", format!("{} KiB free of {} KiB", stats.memory_available_kib, stats.memory_total_kib)),
@@ -40,6 +53,9 @@ pub fn info_json(info: &Info) -> Value {
         "slot": info.slot,
         "development": info.development,
         "development_keys": info.development_keys,
+        "device": info.device.as_ref().map(|id| hex(id)),
+        "nonce": info.nonce.as_ref().map(|nonce| hex(nonce)),
+        "capability": info.capability.map(|left| json!({ "boots": left.boots, "uptime_s": left.uptime_s })),
         "uptime_ms": info.stats.uptime_ms,
         "cpu_busy_ms": info.stats.cpu_busy_ms,
         "cpu_total_ms": info.stats.cpu_total_ms,
@@ -76,7 +92,7 @@ pub fn app_json(app: &AppStatus) -> Value {
     json!({
         "app": app.app,
         "version": app.version,
-        "state": if app.state == AppState::Waiting { "waiting" } else { state(app.state) },
+        "state": state_name(app.state),
         "since_ms": app.since_ms,
         "restarts": app.restarts,
         "memory_kib": app.memory_kib,
@@ -84,20 +100,54 @@ pub fn app_json(app: &AppStatus) -> Value {
     })
 }
 
+/// Every installed package, for people.
+pub fn packages(packages: &[Package]) -> String {
+    let heading = ["APP", "VERSION", "INDEX", "SIZE", "STORAGE", "STATE"].map(str::to_owned);
+    let kib = |bytes: u64| if bytes == 0 { "-".to_owned() } else { format!("{} KiB", bytes.div_ceil(1024)) };
+    let rows = packages.iter().map(|package| {
+        [
+            clean(&package.app),
+            clean(&package.version),
+            package.rollback_index.to_string(),
+            kib(package.image_bytes),
+            kib(package.data_bytes),
+            state(package.state).to_owned(),
+        ]
+    });
+    columns(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+}
+
+/// One package, for programs.
+pub fn package_json(package: &Package) -> Value {
+    json!({
+        "app": package.app,
+        "version": package.version,
+        "rollback_index": package.rollback_index,
+        "image_bytes": package.image_bytes,
+        "data_bytes": package.data_bytes,
+        "state": state_name(package.state),
+    })
+}
+
 /// A log line, for people: as on the console.
 pub fn log(line: &LogLine) -> String {
     let source = line.source.rsplit('.').next().unwrap_or(&line.source);
     let (s, ms) = (line.uptime_ms / 1000, line.uptime_ms % 1000);
-    format!("[{s:5}.{ms:03}] {}: {}", clean(source), clean(&line.text))
+    format!("[{s:5}.{ms:03}] {}: {}", clean(source), clean(&shown(&line.text, line.detail.as_ref())))
 }
 
-/// A log line, for programs.
+/// A log line, for programs. `level` is null and `fields` empty for what an app wrote to its standard output.
 pub fn log_json(line: &LogLine) -> Value {
+    let fields = line.detail.iter().flat_map(|detail| &detail.fields);
+    let fields: serde_json::Map<String, Value> =
+        fields.map(|field| (field.key.clone(), Value::from(field.value.as_str()))).collect();
     json!({
         "number": line.number,
         "uptime_ms": line.uptime_ms,
         "source": line.source,
         "text": line.text,
+        "level": line.detail.as_ref().map(|detail| detail.level.name()),
+        "fields": fields,
     })
 }
 
@@ -139,6 +189,20 @@ fn state(state: AppState) -> &'static str {
     }
 }
 
+/// One word.
+fn state_name(of: AppState) -> &'static str {
+    if of == AppState::Waiting { "waiting" } else { state(of) }
+}
+
+/// A time for people, from milliseconds: `12s`, `1h 30m`.
+pub(crate) fn span(ms: u64) -> String {
+    time(ms)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn clean(text: &str) -> String {
     printable(text.as_bytes())
 }
@@ -152,6 +216,8 @@ fn percent(part: u64, whole: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nacre_wire::log::{Detail, Field, Level};
+
     use super::*;
     use nacre_wire::status::Stats;
 
@@ -200,11 +266,23 @@ org.nacre.recorder: last run ended: signal 11 (SIGSEGV)
             development: true,
             development_keys: true,
             stats,
+            device: Some([0xab; 32]),
+            nonce: Some([0xcd; 16]),
+            capability: None,
         };
         let text = info(&running);
         assert!(text.contains("signed with  development keys, which protect nothing\n"), "{text}");
         assert!(text.contains("CPU busy     25%\n"), "{text}");
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        assert!(text.contains(&format!("device       {}\n", "ab".repeat(32))), "{text}");
+        let left = nacre_wire::channel::Lasting { boots: 2, uptime_s: 90 };
+        for (capability, line) in [
+            (None, "sideloading  refused without a device capability\n"),
+            (Some(left), "sideloading  allowed for 2 boots and 1m 30s by a capability\n"),
+        ] {
+            let production = Info { development: false, capability, ..running.clone() };
+            assert!(info(&production).contains(line), "{}", info(&production));
+        }
         let none = Info { stats: Stats { cpu_total_ms: 0, ..stats }, ..running };
         assert!(info(&none).contains("CPU busy     -\n"));
     }
@@ -216,8 +294,17 @@ org.nacre.recorder: last run ended: signal 11 (SIGSEGV)
             uptime_ms: 12_345,
             source: "org.nacre.reporter".into(),
             text: "\u{1b}[2Jhello\u{7}".into(),
+            detail: None,
         };
         assert_eq!(log(&line), "[   12.345] reporter: hello\\u{7}");
+        let detail = Detail {
+            level: Level::Warning,
+            fields: vec![Field { key: "peer".into(), value: "\u{1b}[2J".into() }],
+        };
+        let line = LogLine { text: "no samples".into(), detail: Some(detail), ..line };
+        assert_eq!(log(&line), "[   12.345] reporter: warning: no samples peer=");
+        let json = log_json(&line);
+        assert_eq!((&json["level"], &json["fields"]["peer"]), (&json!("warning"), &json!("\u{1b}[2J")));
     }
 
     #[test]

@@ -250,6 +250,7 @@ fn diff_of_another_network_names_each_permission_time_server_and_the_files() {
             critical: vec![],
             layers_off: vec![],
             layers_off_of: vec![],
+            capability_keys: vec![],
             time_servers: time_servers.iter().map(|server| (*server).to_owned()).collect(),
             devices: device::BoardDevices::default(),
             control_kernel: false,

@@ -261,6 +261,7 @@ fn rootfs() -> Vec<u8> {
             app: "org.nacre.probe".parse().unwrap(),
             layers: vec!["landlock".into()],
         }],
+        capability_keys: vec![],
         time_servers: vec!["pool.ntp.org".into()],
         devices: device::BoardDevices::default(),
         control_kernel: true,

@@ -34,6 +34,26 @@ impl AppFile {
     }
 }
 
+/// What no image has that Nacre made, each with its remedy: a package that was built with something else, or to deceive.
+pub(crate) fn oddities(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, entry) in tree {
+        let odd = match entry.kind {
+            "special file" => "is a device, a pipe or a socket; the device doesn't let it be opened as one",
+            "link" => "is a link; Nacre packs files",
+            _ if !entry.mode.starts_with('0') => {
+                "has a set-id or sticky bit; the device ignores it, and nobody needs it"
+            }
+            "file" | "folder" if entry.mode != "0644" && entry.mode != "0755" => {
+                "has a mode that Nacre doesn't give"
+            }
+            _ => continue,
+        };
+        found.push(format!("{path} {odd}."));
+    }
+    found
+}
+
 /// Unpacks an image.
 ///
 /// # Errors

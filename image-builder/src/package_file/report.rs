@@ -29,6 +29,8 @@ pub struct Report {
     pub statement: Statement,
     /// Files of the app, folders included; only of a verified package.
     pub files: Vec<AppFile>,
+    /// What is odd about them, in sentences.
+    pub files_odd: Vec<String>,
     /// Why they are not listed.
     pub files_problem: Option<String>,
 }
@@ -82,9 +84,12 @@ impl Report {
             verdict => foreign_key(verdict),
         };
         let problem = problem(&verdict, known);
-        let (listed, files_problem) = match files::read(&package.image, problem.is_none()) {
-            Ok(tree) => (tree.iter().map(|(path, entry)| AppFile::of(path, entry)).collect(), None),
-            Err(problem) => (Vec::new(), Some(problem)),
+        let (listed, files_odd, files_problem) = match files::read(&package.image, problem.is_none()) {
+            Ok(tree) => {
+                let listed = tree.iter().map(|(path, entry)| AppFile::of(path, entry)).collect();
+                (listed, files::oddities(&tree), None)
+            }
+            Err(problem) => (Vec::new(), Vec::new(), Some(problem)),
         };
         Self {
             file: package.name(),
@@ -94,6 +99,7 @@ impl Report {
             signer: signer.map(|key| known.standing(key)),
             statement: Statement::of(&package.content),
             files: listed,
+            files_odd,
             files_problem,
         }
     }

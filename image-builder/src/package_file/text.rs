@@ -42,6 +42,9 @@ pub fn report(report: &Report, colour: Colour) -> String {
         Some(problem) => section("FILES", std::slice::from_ref(problem), "", colour),
         None => files(&report.files, colour),
     });
+    if !report.files_odd.is_empty() {
+        sections.push(section("ODD FILES", &report.files_odd, YELLOW, colour));
+    }
     sections.join("\n")
 }
 

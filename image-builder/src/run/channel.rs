@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use nacre_wire::channel::{Command, Request, VERSION};
 use nacre_wire::frame::{self, FrameReader};
+use nacre_wire::message;
 
 /// How long a reader may block the others before it is dropped.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -113,10 +115,12 @@ fn close(shared: &mut Shared) {
 fn pass_to_device(mut client: UnixStream, shared: &Mutex<Shared>) {
     let mut frames = FrameReader::new();
     let mut piece = [0; 4096];
+    let mut session = None;
     while let Ok(n @ 1..) = client.read(&mut piece) {
         let bytes = piece.get(..n).unwrap_or_default();
         // Only whole frames, or two clients' bytes would mix.
         for payload in frames.push(bytes).flatten() {
+            session = message::decode(&payload).map_or(session, |request: Request| Some(request.session));
             let Ok(frame) = frame::encode(&payload) else { continue };
             let mut shared = lock(shared);
             if !shared.open || shared.device.write_all(&frame).is_err() {
@@ -124,6 +128,14 @@ fn pass_to_device(mut client: UnixStream, shared: &Mutex<Shared>) {
                 return;
             }
         }
+    }
+    // It has gone, perhaps without a word: the device need not go on with what it asked for.
+    let over = session.map(|session| Request { version: VERSION, session, id: 0, command: Command::Close });
+    let frame = over.and_then(|over| frame::encode(&message::encode(&over).ok()?).ok());
+    let mut shared = lock(shared);
+    if let (Some(frame), true) = (frame, shared.open) {
+        // A device that is gone has nothing to end.
+        let _ = shared.device.write_all(&frame);
     }
 }
 
@@ -167,6 +179,21 @@ mod tests {
         drop(channel);
         assert_eq!(first.read(&mut [0; 16]).unwrap(), 0);
         assert_eq!(second.read(&mut [0; 16]).unwrap(), 0);
+    }
+
+    #[test]
+    fn channel_client_that_goes_away_has_its_session_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("device.sock");
+        let (ours, mut device) = UnixStream::pair().unwrap();
+        let _channel = SharedChannel::open(ours, &socket).unwrap();
+        let mut client = UnixStream::connect(&socket).unwrap();
+        let ask = Request { version: VERSION, session: 7, id: 1, command: Command::Info };
+        client.write_all(&frame::encode(&message::encode(&ask).unwrap()).unwrap()).unwrap();
+        assert_eq!(message::decode::<Request>(&read_frame(&mut device)).unwrap(), ask);
+        drop(client);
+        let over = message::decode::<Request>(&read_frame(&mut device)).unwrap();
+        assert_eq!((over.session, over.command), (7, Command::Close));
     }
 
     #[test]

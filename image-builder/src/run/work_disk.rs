@@ -51,7 +51,15 @@ pub enum DiskState {
 
 /// The lock on an output folder; held while this lives.
 #[derive(Debug)]
-pub struct FolderLock(#[expect(dead_code, reason = "held for its lock alone")] File);
+pub struct FolderLock(File);
+
+impl Drop for FolderLock {
+    /// A program that another thread is just starting has a copy of the descriptor until its `execve(2)`: closing
+    /// ours alone would leave the lock with it.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
 
 impl FolderLock {
     /// Takes the lock of `dir` (`flock(2)` on `DIR/lock`, gone with the process), or says that it is taken.

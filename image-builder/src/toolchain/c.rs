@@ -1,6 +1,8 @@
 //! C for the device: the architecture's GCC with musl's headers and libraries in the place of glibc's.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,14 +11,12 @@ use crate::cache::Cache;
 use crate::failure::{Exit, Failure, OrFail};
 use crate::programs::find_executable;
 
-/// Warnings are worth most to who begins; what is not called costs nothing; the same sources make the same bytes
-/// wherever they lie.
-const FLAGS: [&str; 12] = [
-    "-std=c17",
-    "-D_GNU_SOURCE",
+/// For sources of our own way of building: warnings are worth most to who begins.
+const SOURCE_FLAGS: [&str; 4] = ["-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra"];
+
+/// What every program has: what is not called costs nothing.
+const FLAGS: [&str; 8] = [
     "-Os",
-    "-Wall",
-    "-Wextra",
     "-fstack-protector-strong",
     "-D_FORTIFY_SOURCE=2",
     "-ffunction-sections",
@@ -26,7 +26,12 @@ const FLAGS: [&str; 12] = [
     "-Wl,--gc-sections,--build-id=none,-z,noexecstack,-z,separate-code",
 ];
 
-/// Compiles and links all `.c` files of a folder to one static program.
+/// The C form of lib/app, which travels with `nacre` as the templates do.
+const HEADER: &str = include_str!("../../../lib/app/include/nacre/app.h");
+const LIBRARY: &str = include_str!("../../../lib/app/c/nacre.c");
+
+/// Compiles and links all `.c` files of a folder to one static program, with what it uses of lib/app: `nacre/app.h` is
+/// found without further ado.
 ///
 /// # Errors
 /// 66 if the compiler, musl or a source is missing; 65 with what the compiler said if it refuses them.
@@ -47,13 +52,12 @@ pub fn build(architecture: &Architecture, sources: &Path, program: &Path) -> Res
         return Err(Failure::new(Exit::NotFound, format!("there is no C source in `{}`", sources.display()))
             .hint("every `.c` file in there becomes part of the app's one program"));
     }
-    let headers = compiler_headers(&compiler)?;
-    let libraries = from_source::library_folder(architecture, &Cache::open()?)?;
-    let mut command = Command::new(compiler);
-    command.args(FLAGS).args(architecture.c_flags).arg("-nostdinc");
-    command.arg("-isystem").arg(architecture.musl_headers).arg("-isystem").arg(headers);
-    command.arg(format!("-B{}", libraries.display())).arg(format!("-L{}", libraries.display()));
-    command.arg(format!("-ffile-prefix-map={}=.", sources.display()));
+    let system = tempfile::tempdir()
+        .or_fail(Exit::Internal, || "can't make a folder for the header of lib/app".to_owned())?;
+    files.push(write_library(system.path())?);
+    let mut command = Command::new(&compiler);
+    command.args(SOURCE_FLAGS).args(arguments(architecture, &compiler, sources)?);
+    command.args(library_arguments(system.path()));
     command.args(&files).arg("-o").arg(program);
     command.env("LC_ALL", "C").env("SOURCE_DATE_EPOCH", "0").stdin(Stdio::null());
     let output = command.output().or_fail(Exit::Internal, || "can't start the C compiler".to_owned())?;
@@ -69,7 +73,84 @@ pub fn build(architecture: &Architecture, sources: &Path, program: &Path) -> Res
     Ok(())
 }
 
-fn compiler(architecture: &Architecture) -> Result<PathBuf, Failure> {
+/// Writes header and source of lib/app's C form into a folder, and gives the source's path.
+fn write_library(folder: &Path) -> Result<PathBuf, Failure> {
+    let write = |path: &str, content: &str| {
+        let path = folder.join(path);
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, content));
+        made.or_fail(Exit::Internal, || format!("can't write `{}`", path.display())).map(|()| path)
+    };
+    write("include/nacre/app.h", HEADER)?;
+    write("nacre.c", LIBRARY)
+}
+
+/// How the compiler finds them, with no trace of where they lay.
+fn library_arguments(folder: &Path) -> [OsString; 3] {
+    let map = format!("-ffile-prefix-map={}=nacre", folder.display());
+    ["-isystem".into(), folder.join("include").into(), map.into()]
+}
+
+/// What makes the compiler one for the device. The same sources make the same bytes wherever they lie.
+fn arguments(architecture: &Architecture, compiler: &Path, sources: &Path) -> Result<Vec<OsString>, Failure> {
+    let headers = compiler_headers(compiler)?;
+    let libraries = from_source::library_folder(architecture, &Cache::open()?)?;
+    let mut arguments: Vec<OsString> =
+        FLAGS.iter().chain(architecture.c_flags).map(|flag| OsString::from(*flag)).collect();
+    arguments.push("-nostdinc".into());
+    for folder in [Path::new(architecture.musl_headers), &headers] {
+        arguments.extend(["-isystem".into(), folder.into()]);
+    }
+    let libraries = libraries.display();
+    for text in [
+        format!("-B{libraries}"),
+        format!("-L{libraries}"),
+        format!("-ffile-prefix-map={}=.", sources.display()),
+    ] {
+        arguments.push(text.into());
+    }
+    Ok(arguments)
+}
+
+/// Writes a program that is the compiler for the device, for a build of somebody else's making which takes it as `CC`.
+/// What it links may use lib/app, which is compiled into a folder beside it.
+///
+/// # Errors
+/// 66 if the compiler or musl is missing.
+pub fn write_wrapper(architecture: &Architecture, sources: &Path, program: &Path) -> Result<(), Failure> {
+    let compiler = compiler(architecture)?;
+    let mut of_device = arguments(architecture, &compiler, sources)?;
+    let system = program.with_extension("lib");
+    let source = write_library(&system)?;
+    of_device.extend(library_arguments(&system));
+    let object = system.join("nacre.o");
+    let step = || "can't compile the C form of lib/app".to_owned();
+    let mut compile = Command::new(&compiler);
+    compile.args(SOURCE_FLAGS).args(&of_device).arg("-c").arg(source).arg("-o").arg(&object);
+    compile.env("LC_ALL", "C").env("SOURCE_DATE_EPOCH", "0").stdin(Stdio::null());
+    let output = compile.output().or_fail(Exit::Internal, step)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        return Err(Failure::new(Exit::Internal, step()).because(said));
+    }
+    let mut script = format!("#!/bin/sh\nexec {}", quoted(compiler.as_os_str()));
+    for argument in of_device {
+        script += &format!(" {}", quoted(&argument));
+    }
+    // Of concern only where something is linked, and left out of it when nothing uses it.
+    let mut link = OsString::from("-Wl,");
+    link.push(&object);
+    script += &format!(" \"$@\" {}\n", quoted(&link));
+    let step = || format!("can't write `{}`", program.display());
+    fs::write(program, script).or_fail(Exit::Internal, step)?;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).or_fail(Exit::Internal, step)
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &OsStr) -> String {
+    format!("'{}'", word.to_string_lossy().replace('\'', "'\\''"))
+}
+
+pub(super) fn compiler(architecture: &Architecture) -> Result<PathBuf, Failure> {
     let found = find_executable(architecture.linker);
     let musl = Path::new(architecture.musl_folder).join("libc.a").is_file()
         && Path::new(architecture.musl_headers).join("stdio.h").is_file();
@@ -126,6 +207,24 @@ mod tests {
             assert_eq!(programs[0], programs[1], "{arch}");
             elf::check(&programs[0], architecture.elf, CodeMemory::of(false)).unwrap();
             assert!(programs[0].len() < 40_000, "{arch}: {} bytes", programs[0].len());
+        }
+    }
+
+    #[test]
+    fn sources_find_the_header_of_lib_app_and_get_what_they_use_of_it() {
+        const USES: &str = "#include <nacre/app.h>\nstatic struct nacre os;\nint main(void) {\n\
+            if (nacre_open(&os) < 0 || nacre_events(&os) < 0) return 1;\n\
+            return nacre_wait(&os, NULL, 0, -1) == NACRE_SHUTDOWN ? 0 : 1; }\n";
+        for arch in Arch::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let size = |text: &str| {
+                fs::write(folder.path().join("main.c"), text).unwrap();
+                let program = folder.path().join("program");
+                build(Architecture::of(arch), folder.path(), &program).unwrap();
+                fs::read(program).unwrap().len()
+            };
+            let (without, with) = (size("int main(void) { return 0; }\n"), size(USES));
+            assert!(without < with && with < 30_000, "{arch}: {without} and {with} bytes");
         }
     }
 

@@ -25,14 +25,9 @@ const SETTINGS: [&str; 6] = [
 /// When something was changed: seconds and nanoseconds since 1970. Unlike the time of its content it can't be set.
 pub(super) type Changed = (i64, i64);
 
-/// What tells that a file or folder is as it was. A folder changes with the names in it.
+/// What tells that a file or folder is as it was: bytes, inode, device, time. A folder changes with the names in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
-    bytes: u64,
-    inode: u64,
-    device: u64,
-    changed: Changed,
-}
+struct State(u64, u64, u64, Changed);
 
 /// Files and folders with their states.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +38,12 @@ pub(super) struct Inputs {
     folders: BTreeSet<PathBuf>,
     /// Folders of which every manifest counts.
     workspaces: BTreeSet<PathBuf>,
-    /// The state of all of them; nothing for what isn't there.
-    states: BTreeMap<PathBuf, Option<State>>,
+    /// The state of all of them, by their paths; nothing for what isn't there.
+    states: States,
 }
+
+/// In a list: a map would cost more than the kernel's answers.
+type States = Vec<(PathBuf, Option<State>)>;
 
 impl Inputs {
     /// What cargo made these programs from, by the lists that it leaves beside them. Files below `made`'s parent
@@ -77,22 +75,65 @@ impl Inputs {
                 workspaces.insert(folder.to_owned());
             }
         }
-        let mut inputs = Self { files, folders, workspaces, states: BTreeMap::new() };
+        let mut inputs = Self { files, folders, workspaces, states: States::new() };
         inputs.states = inputs.look()?;
         Some(inputs)
     }
 
+    /// Files, and folders of which everything counts.
+    pub(super) fn named(files: &[PathBuf], folders: &[PathBuf]) -> Option<Self> {
+        let mut inputs = Self {
+            files: files.iter().cloned().collect(),
+            folders: folders.iter().cloned().collect(),
+            workspaces: BTreeSet::new(),
+            states: States::new(),
+        };
+        inputs.states = inputs.look()?;
+        Some(inputs.by_states())
+    }
+
+    /// The same without what only might come to count: for a program whose makers know what it is made from.
+    pub(super) fn read_only(mut self) -> Self {
+        self.states.retain(|(path, state)| self.files.contains(path) && state.is_some());
+        self.workspaces.clear();
+        self.by_states()
+    }
+
+    /// Leaves out what is inside of a folder; whether `known` has all of that by its path there.
+    pub(super) fn leave_out(&mut self, folder: &Path, known: impl Fn(&Path) -> bool) -> bool {
+        let mut all_known = true;
+        self.states.retain(|(path, _)| match path.strip_prefix(folder) {
+            Ok(inside) => {
+                all_known &= known(inside);
+                false
+            }
+            Err(_) => true,
+        });
+        all_known
+    }
+
+    /// Without a workspace, in which a manifest might come into any folder, the states alone say whether anything has
+    /// changed: those of the folders have the names in them.
+    fn by_states(mut self) -> Self {
+        self.files.clear();
+        self.folders.clear();
+        self
+    }
+
     /// Whether everything is as it was.
     pub(super) fn are_unchanged(&self) -> bool {
+        if self.workspaces.is_empty() {
+            return self.states.iter().all(|(path, known)| state(path) == *known);
+        }
         self.look().is_some_and(|states| states == self.states)
     }
 
     /// When each was changed last.
     pub(super) fn changes(&self) -> impl Iterator<Item = Changed> {
-        self.states.values().flatten().map(|state| state.changed)
+        self.states.iter().filter_map(|(_, state)| state.as_ref()).map(|state| state.3)
     }
 
-    fn look(&self) -> Option<BTreeMap<PathBuf, Option<State>>> {
+    fn look(&self) -> Option<States> {
         let mut states: BTreeMap<_, _> = self.files.iter().map(|path| (path.clone(), state(path))).collect();
         for folder in &self.folders {
             walk(folder, &mut |path| {
@@ -110,7 +151,7 @@ impl Inputs {
                 left > 0
             })?;
         }
-        Some(states)
+        Some(states.into_iter().collect())
     }
 }
 
@@ -124,12 +165,7 @@ pub(super) fn summary(folder: &Path) -> Option<String> {
 
 fn state(path: &Path) -> Option<State> {
     let found = fs::metadata(path).ok()?;
-    Some(State {
-        bytes: found.len(),
-        inode: found.ino(),
-        device: found.dev(),
-        changed: (found.ctime(), found.ctime_nsec()),
-    })
+    Some(State(found.len(), found.ino(), found.dev(), (found.ctime(), found.ctime_nsec())))
 }
 
 /// Shows a folder and everything in it, in no order, but for what was made and `.git`. Ends with nothing at a link

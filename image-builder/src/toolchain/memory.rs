@@ -52,7 +52,7 @@ impl Start {
     }
 
     /// Whether something was changed long enough before it.
-    fn is_after(self, changed: Changed) -> bool {
+    pub(super) fn is_after(self, changed: Changed) -> bool {
         let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
         let latest = since.saturating_sub(CLOCK_STEP);
         let latest = (i64::try_from(latest.as_secs()).unwrap_or(0), i64::from(latest.subsec_nanos()));

@@ -23,10 +23,12 @@ mod artifacts;
 pub mod c;
 mod from_source;
 mod inputs;
+mod kept;
 mod memory;
 mod prebuilt;
 
 pub use architecture::Architecture;
+pub use kept::{Kept, Sources, Watch};
 
 /// A cargo that is ready to build for one architecture.
 #[derive(Debug, Clone)]
@@ -179,6 +181,16 @@ impl Toolchain {
         Ok(copied)
     }
 
+    /// What cargo made programs of a job from, once it has. Nothing where that can't be told.
+    pub fn sources<'a>(&self, job: &Job, programs: impl Iterator<Item = &'a str>) -> Option<Sources> {
+        let made = self.target_folder.join(self.architecture.target).join(job.optimization.profile());
+        let programs: Vec<PathBuf> = programs.map(|name| made.join(name)).collect();
+        let mut settings = self.cargo_files();
+        settings.extend(rustup_files());
+        let jobs = self.target_folder.join("programs");
+        inputs::Inputs::of(programs.iter().map(PathBuf::as_path), &jobs, &settings).map(Sources::of)
+    }
+
     /// Cargo itself, and what decides what it does wherever it runs.
     fn cargo_files(&self) -> Vec<PathBuf> {
         let home = cargo_home();
@@ -224,6 +236,14 @@ fn cargo_home() -> PathBuf {
     set("CARGO_HOME")
         .or_else(|| set("HOME").map(|h| h.join(".cargo")))
         .unwrap_or_else(|| PathBuf::from("/.cargo"))
+}
+
+/// What changes when rustup takes another compiler.
+fn rustup_files() -> Vec<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = set("RUSTUP_HOME").or_else(|| set("HOME").map(|home| home.join(".rustup")));
+    let names = ["settings.toml", "update-hashes", "toolchains"];
+    home.into_iter().flat_map(|home| names.map(|name| home.join(name))).collect()
 }
 
 /// A folder in the cache for what is made from these parts (compiler, flags).

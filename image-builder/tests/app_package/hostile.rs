@@ -1,5 +1,7 @@
 //! Packages that somebody made to deceive, or that were damaged: each refused, with a reason and an exit code.
 
+use std::process::Command;
+
 use nacre_image_builder::keys::Role;
 use nacre_verify::envelope::{self, Kind};
 use nacre_verify::package::{members, write_package};
@@ -243,4 +245,51 @@ fn path_that_is_no_package_is_told_apart() {
         folder.app(&["diff", path, path]).expect(path, exit, &[reason, "hint: "]);
         folder.app(&["sign", path, "--keys", "factory"]).expect(path, exit, &[reason, "hint: "]);
     }
+}
+
+/// A filesystem that Nacre did not make, in a package that an app key signed all the same: what is odd is said.
+#[test]
+fn image_with_what_nacre_never_packs_is_shown_as_odd() {
+    let folder = Folder::new();
+    let tree = folder.path("tree");
+    std::fs::create_dir_all(tree.join("app/bin")).unwrap();
+    let mode = |path: &str, mode: u32| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(tree.join(path), permissions).unwrap();
+    };
+    for (path, bits) in [("app/bin/tool", 0o755), ("app/bin/root", 0o4755), ("app/open", 0o666)] {
+        std::fs::write(tree.join(path), "x").unwrap();
+        mode(path, bits);
+    }
+    for path in ["app", "app/bin"] {
+        mode(path, 0o755);
+    }
+    std::os::unix::fs::symlink("../../../../etc/shadow", tree.join("app/out")).unwrap();
+    assert!(Command::new("mkfifo").arg(tree.join("app/pipe")).status().unwrap().success());
+    // Only root can make a device; elsewhere the pipe stands for it.
+    let device = Command::new("mknod").arg(tree.join("app/device")).args(["c", "1", "3"]).output().unwrap();
+    let made = Command::new("/usr/bin/mkfs.erofs").arg(folder.path("odd.img")).arg(&tree).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let image = folder.read("odd.img");
+    folder.write("odd.app", &folder.package(OLD, &image, Role::App));
+    let said = folder.app(&["inspect", "odd.app"]);
+    let odd = [
+        "/app/bin/root has a set-id",
+        "/app/open has a mode that Nacre",
+        "/app/out is a link",
+        "/app/pipe is a device, a pipe",
+    ];
+    said.expect("odd", 0, &odd);
+    let mut odd = odd.to_vec();
+    if device.status.success() {
+        odd.push("/app/device is a device");
+    }
+    let json = folder.app(&["inspect", "--json", "odd.app"]).json();
+    assert_eq!(json["files_odd"].as_array().map(Vec::len), Some(odd.len()), "{json:#}");
+    // Positive control: of ours nothing is.
+    let image = folder.image(&[("/app/bin/tool", b"tool"), ("/app/share/x", b"x")]);
+    folder.write("good.app", &folder.package(OLD, &image, Role::App));
+    let json = folder.app(&["inspect", "--json", "good.app"]).json();
+    assert_eq!(json["files_odd"], serde_json::json!([]));
+    assert!(!folder.app(&["inspect", "good.app"]).out.contains("ODD FILES"));
 }

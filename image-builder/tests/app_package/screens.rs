@@ -93,6 +93,21 @@ fn json_has_what_the_screens_have() {
     assert_eq!(changes["files"]["added"][0]["path"], "/app/share/added.txt");
     assert!(changes["warnings"][0].as_str().unwrap().contains("goes back from 3 to 2"));
 
+    let signed = folder.app(&["sign", "--json", "old.app", "--keys", "other", "--out", "o.app"]).json();
+    assert_eq!([&signed["wrote"], &signed["path"]], ["package", "o.app"]);
+    assert_eq!(signed["key"]["key_set"], "other");
+    assert_eq!(signed["statement"]["app"], "org.example.tool");
+    let asked = folder.app(&["sign", "--json", "old.app", "--keys", "other", "--export-request", "r"]).json();
+    assert_eq!(
+        [&asked["wrote"], &asked["request_sha256"]],
+        ["request", signed["request_sha256"].as_str().unwrap()]
+    );
+    let made = ["sign", "--json", "--request", "r", "--keys", "other", "--out", "s"];
+    assert_eq!(folder.app(&made).json()["wrote"], "signature");
+    let put = folder.app(&["sign", "--json", "old.app", "--signature", "s", "--out", "p.app"]).json();
+    assert_eq!(put["wrote"], "package");
+    assert_eq!(folder.read("o.app"), folder.read("p.app"));
+
     let verdict = folder.app(&["verify", "--json", "old.app"]).json();
     assert_eq!(verdict["verdict"], "good");
     folder.app(&["diff", "old.app", "old.app"]).expect("the same", 0, &["the same to the last byte"]);

@@ -11,10 +11,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod data;
 mod line;
 mod system;
+mod wait;
 
 pub use line::{Edge, Line};
 pub use nacre_wire::app::{Event, LineMode, MAX_PAYLOAD, Parity};
+pub use nacre_wire::log::Level;
 pub use nacre_wire::status::{AppState, AppStatus, Device, Stats};
 pub use system::{AskError, Call, ConnectError, System};
+pub use wait::Wake;

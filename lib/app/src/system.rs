@@ -1,18 +1,21 @@
 //! The connection to the OS.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nacre_sys::fd_passing::{self, ReceiveError};
 use nacre_wire::app::{Ask, Event, LineMode, MAX_PACKET, Message, Outcome, Parity, Request};
+use nacre_wire::log::{Detail, Field, Level};
 use nacre_wire::status::{AppStatus, Device, Stats};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
 
 use crate::line::Line;
+use crate::wait::Beats;
 
 /// Where the OS listens, in every app.
 const SOCKET: &str = "/run/nacre";
@@ -23,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Calls of peers kept while this app waits for something else; the OS keeps no more open per app.
 const MOST_CALLS: usize = 16;
 
-/// Events kept while this app waits for something else: there is one kind, and it comes once.
+/// Events kept while this app waits for something else: there are two kinds, and each comes once.
 const MOST_EVENTS: usize = 4;
 
 /// Why there is no connection.
@@ -70,11 +73,13 @@ pub struct Call {
 /// A connection to the OS. An app may have several; calls of peers arrive on the first.
 #[derive(Debug)]
 pub struct System {
-    socket: OwnedFd,
+    pub(crate) socket: OwnedFd,
     patience: Duration,
     next_id: u32,
-    calls: VecDeque<Call>,
-    events: VecDeque<Event>,
+    pub(crate) calls: VecDeque<Call>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) stopping: bool,
+    pub(crate) beats: Option<Beats>,
 }
 
 impl System {
@@ -89,7 +94,15 @@ impl System {
 
     /// Uses a connected `SOCK_SEQPACKET` socket; for tests of an app without the OS.
     pub fn over(socket: OwnedFd) -> Self {
-        Self { socket, patience: PATIENCE, next_id: 1, calls: VecDeque::new(), events: VecDeque::new() }
+        Self {
+            socket,
+            patience: PATIENCE,
+            next_id: 1,
+            calls: VecDeque::new(),
+            events: VecDeque::new(),
+            stopping: false,
+            beats: None,
+        }
     }
 
     /// Waits no longer than this for an answer, instead of 10 s. One that comes later is dropped.
@@ -130,68 +143,39 @@ impl System {
         }
     }
 
-    /// The next call of a peer; `None` if none comes within `wait`, or an event comes before it, for
-    /// [`System::next_event`].
-    pub fn next_call(&mut self, wait: Duration) -> Result<Option<Call>, AskError> {
-        let until = Instant::now() + wait;
-        while self.calls.is_empty() && self.events.is_empty() {
-            if !self.take_message(until)? {
-                break;
-            }
-        }
-        Ok(self.calls.pop_front())
-    }
-
-    /// Asks to be told what the manifest lists, as `events: [shutdown]`; [`System::next_event`] then has it.
+    /// Asks to be told what happens, as an [`Event`]; [`System::wait`] then gives it. Manifest: `events: [shutdown]`.
     pub fn events(&mut self) -> Result<(), AskError> {
         self.done(Ask::Events)
     }
 
-    /// The next event; `None` if none comes within `wait`.
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    /// use nacre_app::{Event, System};
-    ///
-    /// // nacre.yaml: events: [shutdown]
-    /// let mut system = System::connect()?;
-    /// system.events()?;
-    /// loop {
-    ///     // … some work …
-    ///     if system.next_event(Duration::from_secs(1))? == Some(Event::Shutdown) {
-    ///         // SIGTERM comes within a second: what must be written is written now.
-    ///         break;
-    ///     }
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn next_event(&mut self, wait: Duration) -> Result<Option<Event>, AskError> {
-        let until = Instant::now() + wait;
-        while self.events.is_empty() {
-            if !self.take_message(until)? {
-                break;
-            }
-        }
-        Ok(self.events.pop_front())
-    }
-
-    /// Says that the app is well. Manifest: `health: { heartbeat: 30s }`; the first must come within that time after
-    /// the start, and each next one within it after the one before. A good rhythm is a third of it. An app that is
-    /// silent is killed, which counts as a crash.
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    ///
-    /// let mut system = nacre_app::System::connect()?;
-    /// loop {
-    ///     // … some work …
-    ///     system.heartbeat()?;
-    ///     std::thread::sleep(Duration::from_secs(10));
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Says that the app is well, now. Manifest: `health: { heartbeat: 30s }`; the first must come within that time
+    /// after the start, and each next one within it after the one before. An app that is silent is killed, which counts
+    /// as a crash. An app that lives in [`System::wait`] says [`System::beat_every`] once instead.
     pub fn heartbeat(&mut self) -> Result<(), AskError> {
         self.done(Ask::Heartbeat)
+    }
+
+    /// Writes a line to the app's log: how grave it is, what it says, and up to eight fields beside it, each a key of
+    /// `a-z`, `0-9`, `_` and `-` and a value, with 1,024 bytes in all. Every app may; `nacre device logs --json` has the parts.
+    /// What is printed to standard output is in the same log, as text.
+    ///
+    /// ```no_run
+    /// use nacre_app::{Level, System};
+    ///
+    /// let mut system = System::connect()?;
+    /// system.log(Level::Warning, "no answer", &[("peer", &"recorder"), ("tries", &3)])?;
+    /// // [   12.480] reporter: warning: no answer peer=recorder tries=3
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`AskError::Invalid`] over a bound; [`AskError::Unavailable`] while the app has logged more than 4 KiB a second for
+    /// long: the line is lost.
+    pub fn log(&mut self, level: Level, text: &str, fields: &[(&str, &dyn Display)]) -> Result<(), AskError> {
+        let field =
+            |(key, value): &(&str, &dyn Display)| Field { key: (*key).to_owned(), value: value.to_string() };
+        let detail = Detail { level, fields: fields.iter().map(field).collect() };
+        self.done(Ask::Log { text: text.to_owned(), detail })
     }
 
     /// A GPIO line, by the board's name for it. Manifest: `devices: { gpio: [LED1] }`. [`AskError::Unavailable`] if
@@ -250,7 +234,7 @@ impl System {
             return Err(AskError::TooLong);
         }
         send(self.socket.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL).map_err(AskError::Connection)?;
-        let until = Instant::now() + self.patience;
+        let until = after(self.patience);
         loop {
             match self.receive(until)?.ok_or(AskError::Silence)? {
                 (Message::Reply { id: answered, outcome }, descriptor) if answered == id => {
@@ -261,19 +245,9 @@ impl System {
         }
     }
 
-    /// Keeps what comes next until it is asked for; false if nothing does in time.
-    fn take_message(&mut self, until: Instant) -> Result<bool, AskError> {
-        let message = self.receive(until)?;
-        let came = message.is_some();
-        if let Some((message, _)) = message {
-            self.keep(message);
-        }
-        Ok(came)
-    }
-
     /// Keeps calls and events; the oldest call makes room, its caller has waited longest and is about to give up. A
     /// reply that came after its request was given up is dropped.
-    fn keep(&mut self, message: Message) {
+    pub(crate) fn keep(&mut self, message: Message) {
         match message {
             Message::Reply { .. } => {}
             Message::Called { call, from, payload } => {
@@ -283,6 +257,7 @@ impl System {
                 self.calls.push_back(Call { number: call, from, payload });
             }
             Message::Event(event) => {
+                self.stopping |= event == Event::Shutdown;
                 if self.events.len() < MOST_EVENTS {
                     self.events.push_back(event);
                 }
@@ -291,14 +266,12 @@ impl System {
     }
 
     fn receive(&mut self, until: Instant) -> Result<Option<(Message, Option<OwnedFd>)>, AskError> {
-        let wait = until.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         let mut descriptors = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut descriptors, timeout) {
-            Ok(0) | Err(Errno::EINTR) => return Ok(None),
-            Ok(_) => {}
-            Err(error) => return Err(AskError::Connection(error)),
-        }
+        if poll_until(&mut descriptors, until)? { self.receive_now().map(Some) } else { Ok(None) }
+    }
+
+    /// What has come; something has.
+    pub(crate) fn receive_now(&mut self) -> Result<(Message, Option<OwnedFd>), AskError> {
         let mut packet = [0; MAX_PACKET];
         let mut received = fd_passing::receive(&self.socket, &mut packet).map_err(|error| match error {
             ReceiveError::Kernel(errno) => AskError::Connection(errno),
@@ -309,8 +282,30 @@ impl System {
         }
         let bytes = packet.get(..received.length).ok_or(AskError::Unexpected)?;
         let message = minicbor::decode(bytes).map_err(|_| AskError::Unexpected)?;
-        Ok(Some((message, received.fds.pop())))
+        Ok((message, received.fds.pop()))
     }
+}
+
+/// Waits until one of them is ready; false if none is in time. A signal that is handled ends no wait.
+pub(crate) fn poll_until(descriptors: &mut [PollFd<'_>], until: Instant) -> Result<bool, AskError> {
+    loop {
+        // Rounded up: a millisecond too early would be a turn for nothing.
+        let left = until.saturating_duration_since(Instant::now());
+        let left = if left.is_zero() { left } else { left.saturating_add(Duration::from_millis(1)) };
+        match poll(descriptors, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+            Ok(0) if Instant::now() < until => {}
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(AskError::Connection(error)),
+        }
+    }
+}
+
+/// A moment so far away; a time that no clock holds is a year.
+pub(crate) fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(365 * 86_400))
 }
 
 fn refusal(outcome: Outcome) -> AskError {
@@ -325,6 +320,7 @@ fn refusal(outcome: Outcome) -> AskError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Wake;
     use nix::sys::socket::{recv, socketpair};
     use std::io::{Read, Write, pipe};
     use std::thread;
@@ -379,21 +375,21 @@ mod tests {
             }
         });
         assert_eq!(system.apps().unwrap(), []);
-        let call = system.next_call(Duration::ZERO).unwrap().unwrap();
+        let Wake::Call(call) = system.wait(&[], Duration::ZERO).unwrap() else { panic!("no call is kept") };
         assert_eq!((call.from.as_str(), call.payload.as_slice()), ("org.example.a", b"hello".as_slice()));
         system.answer(&call, b"hi").unwrap();
     }
 
     #[test]
-    fn event_ends_the_wait_for_a_call_and_is_kept() {
+    fn event_that_comes_ends_the_wait_and_is_told_once() {
         let mut system = system(|request| match request.ask {
             Ask::Events => vec![reply(request.id, Outcome::Done), Message::Event(Event::Shutdown)],
             _ => vec![],
         });
         system.events().unwrap();
-        assert_eq!(system.next_call(PATIENCE).unwrap(), None);
-        assert_eq!(system.next_event(Duration::ZERO).unwrap(), Some(Event::Shutdown));
-        assert_eq!(system.next_event(Duration::from_millis(1)).unwrap(), None);
+        assert_eq!(system.wait(&[], PATIENCE).unwrap(), Wake::Event(Event::Shutdown));
+        assert_eq!(system.wait(&[], Duration::from_millis(1)).unwrap(), Wake::Timeout);
+        assert!(system.stop_requested().unwrap(), "it stays so");
     }
 
     #[test]
@@ -432,12 +428,6 @@ mod tests {
         .with_patience(Duration::from_millis(20));
         assert!(matches!(system.apps(), Err(AskError::Silence)));
         assert_eq!(system.with_patience(PATIENCE).apps().unwrap(), []);
-    }
-
-    #[test]
-    fn next_call_none_comes_gives_none() {
-        let mut system = system(|_| vec![]);
-        assert_eq!(system.next_call(Duration::from_millis(1)).unwrap(), None);
     }
 
     #[test]

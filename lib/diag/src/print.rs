@@ -31,12 +31,19 @@ impl Colour {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Printer {
     colour: Colour,
+    width: Option<usize>,
 }
 
 impl Printer {
     /// A printer with or without colour.
     pub fn new(colour: Colour) -> Self {
-        Self { colour }
+        Self { colour, width: None }
+    }
+
+    /// The same within so many columns, for people: words go to the next line, and of a source line less is shown.
+    #[must_use]
+    pub fn within(self, columns: usize) -> Self {
+        Self { width: Some(columns), ..self }
     }
 
     /// One finding; ends with a line feed. Control characters in any part are escaped.
@@ -45,18 +52,26 @@ impl Printer {
             Severity::Error => self.paint("1;31", "error:"),
             Severity::Warning => self.paint("1;33", "warning:"),
         };
-        let mut out = format!("{word} {}\n", indented(&found.message, "  "));
+        let label = match found.severity {
+            Severity::Error => "error: ",
+            Severity::Warning => "warning: ",
+        };
+        let mut out = format!("{word} {}\n", self.fitted(&found.message, label.len(), "  "));
         if let Some(place) = &found.place {
             self.print_place(&mut out, place);
         }
         if !found.causes.is_empty() {
             out.push_str(&format!("{}\n", self.paint("1", "Caused by:")));
             for cause in &found.causes {
-                out.push_str(&format!("  {}\n", indented(cause, "    ")));
+                out.push_str(&format!("  {}\n", self.fitted(cause, 2, "    ")));
             }
         }
         for hint in &found.hints {
-            out.push_str(&format!("{} {}\n", self.paint("1;36", "hint:"), indented(hint, "  ")));
+            out.push_str(&format!(
+                "{} {}\n",
+                self.paint("1;36", "hint:"),
+                self.fitted(hint, "hint: ".len(), "  ")
+            ));
         }
         out
     }
@@ -71,14 +86,44 @@ impl Printer {
         let arrow = self.paint("1;34", "-->");
         out.push_str(&format!("  {arrow} {}\n", clean::one_line(&place.to_string())));
         let Some(spot) = &place.spot else { return };
-        let Excerpt { text, before, marked } = excerpt(spot);
         let number = spot.line.to_string();
+        // Beside the number, a bar and a `…` at each end.
+        let room =
+            self.width.map_or(EXCERPT, |width| width.saturating_sub(number.len() + 5).clamp(20, EXCERPT));
+        let Excerpt { text, before, marked } = excerpt(spot, room);
         let margin = " ".repeat(number.len());
         let bar = self.paint("1;34", "|");
         let carets = self.paint("1;31", &"^".repeat(marked));
         out.push_str(&format!("{margin} {bar}\n"));
         out.push_str(format!("{} {bar} {text}", self.paint("1;34", &number)).trim_end());
         out.push_str(&format!("\n{margin} {bar} {}{carets}\n", " ".repeat(before)));
+    }
+
+    /// A text that begins `used` columns from the left; its further lines have a margin.
+    fn fitted(self, text: &str, used: usize, margin: &str) -> String {
+        let text = clean::lines(text.trim_end());
+        let Some(width) = self.width else { return text.replace('\n', &format!("\n{margin}")) };
+        let mut out = String::new();
+        let mut column = used;
+        for (index, line) in text.split('\n').enumerate() {
+            if index > 0 {
+                out.push_str(&format!("\n{margin}"));
+                column = margin.len();
+            }
+            for (index, word) in line.split(' ').enumerate() {
+                let length = word.chars().count();
+                if index > 0 && column + 1 + length > width {
+                    out.push_str(&format!("\n{margin}"));
+                    column = margin.len();
+                } else if index > 0 {
+                    out.push(' ');
+                    column += 1;
+                }
+                out.push_str(word);
+                column += length;
+            }
+        }
+        out
     }
 
     fn paint(self, code: &str, text: &str) -> String {
@@ -89,10 +134,6 @@ impl Printer {
     }
 }
 
-fn indented(text: &str, margin: &str) -> String {
-    clean::lines(text.trim_end()).replace('\n', &format!("\n{margin}"))
-}
-
 struct Excerpt {
     text: String,
     /// Characters before the mark.
@@ -101,13 +142,13 @@ struct Excerpt {
     marked: usize,
 }
 
-/// The part of the line around the column, at most [`EXCERPT`] characters and two `…`.
-fn excerpt(spot: &Spot) -> Excerpt {
+/// The part of the line around the column, at most `room` characters and two `…`.
+fn excerpt(spot: &Spot, room: usize) -> Excerpt {
     let length = spot.text.chars().count();
     // A column past the end (end of line, end of file) is marked just behind the text.
     let column = spot.column.saturating_sub(1).min(length);
-    let start = if length <= EXCERPT { 0 } else { column.saturating_sub(EXCERPT / 2).min(length - EXCERPT) };
-    let shown = (length - start).min(EXCERPT);
+    let start = if length <= room { 0 } else { column.saturating_sub(room / 2).min(length - room) };
+    let shown = (length - start).min(room);
     let mut text = clean::columns(spot.text.chars().skip(start).take(shown));
     let mut before = column - start;
     if start > 0 {
@@ -152,6 +193,29 @@ Caused by:
 hint: did you mean `limits`?
 "
         );
+    }
+
+    #[test]
+    fn printer_within_columns_says_the_same_words_in_more_lines() {
+        let long =
+            "known fields: app, version, rollback-index, build, package, run, critical, restart, limits";
+        let found =
+            Diagnostic::error(ExitCode::BadInput, "first\nsecond and a few more words that go on and on")
+                .at(at(7, 90, 4, &"0123456789".repeat(20)))
+                .with_cause(long)
+                .with_hint(long);
+        for columns in [30, 40, 80] {
+            let text = Printer::default().within(columns).print(&found);
+            // A path is one word.
+            let lines = text.lines().filter(|line| !line.contains("-->"));
+            for line in lines {
+                assert!(line.chars().count() <= columns, "{columns}: {line}");
+            }
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let said =
+                |text: &str| words(text).into_iter().filter(|word| !word.contains("01")).collect::<Vec<_>>();
+            assert_eq!(said(&text), said(&Printer::default().print(&found)), "{columns}");
+        }
     }
 
     #[test]
@@ -203,7 +267,7 @@ error: no such app
         let line: String = ('a'..='z').cycle().take(1000).collect();
         for column in [1, 50, 51, 500, 950, 1000, 1001, 5000] {
             let spot = Spot { line: 1, column, text: line.clone(), width: 3 };
-            let shown = excerpt(&spot);
+            let shown = excerpt(&spot, EXCERPT);
             assert!(shown.text.chars().count() <= EXCERPT + 2, "{column}");
             let marked: String = shown.text.chars().skip(shown.before).take(1).collect();
             let expected: String = line.chars().skip(column - 1).take(1).collect();

@@ -55,6 +55,14 @@ impl FromStr for ComponentId {
     }
 }
 
+/// The id that was probably meant by a text that is none: in lower case, hyphens for underscores, dots for slashes.
+#[cfg(feature = "yaml")]
+pub(crate) fn meant_by(text: &str) -> Option<ComponentId> {
+    let plain = text.trim().to_ascii_lowercase().replace(['_', ' '], "-").replace(['/', ':'], ".");
+    let labels = plain.split('.').map(|label| label.trim_matches('-')).filter(|label| !label.is_empty());
+    labels.collect::<Vec<_>>().join(".").parse().ok()
+}
+
 impl fmt::Display for ComponentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

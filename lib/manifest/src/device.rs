@@ -299,6 +299,9 @@ pub struct ImageInfo {
     /// Sandbox layers that are off for single apps, besides [`ImageInfo::layers_off`]; for tests as well.
     #[n(11)]
     pub layers_off_of: Vec<AppLayers>,
+    /// Public halves of the keys that may sign device capabilities.
+    #[n(12)]
+    pub capability_keys: Vec<PublicKey>,
 }
 
 impl ImageInfo {

@@ -25,6 +25,9 @@ pub(crate) fn parse_host(text: &str) -> Result<Host, Slip> {
     if text.contains('*') {
         return slip(text, "has a wildcard in it", "list each name that is needed: a name is one machine");
     }
+    if text.contains('/') {
+        return slip(text, "is a whole network, or not a host", "list each machine that is needed by itself");
+    }
     if text.contains(':') || text.starts_with('[') {
         let hint = "the device speaks IPv4 only: write the host's IPv4 address or its name";
         return slip(text, "is an IPv6 address, or not a host", hint);
@@ -150,7 +153,8 @@ mod tests {
             ("a_b.c", "not a host's name"),
             ("a b", "not a host's name"),
             ("a\0", "not a host's name"),
-            ("a/b", "not a host's name"),
+            ("a/b", "not a host"),
+            ("10.0.0.0/8", "whole network"),
             (&label, "not a host's name"),
             (&long, "too long"),
         ];

@@ -2,7 +2,8 @@
 //!
 //! - [`device`]: what the device reads; [`describe`] says in plain words what it grants;
 //! - with feature `yaml` (the host): [`app`], [`image`] and [`board`], each with `parse` (text) and `load`
-//!   (file). Every problem of a file is reported at once, with line and column.
+//!   (file). Every problem of a file is reported at once, with line and column;
+//! - with feature `schema`: `schema`, what each field is, for editors and for people.
 #![forbid(unsafe_code)]
 
 pub mod apps_network;
@@ -24,6 +25,8 @@ mod host;
 pub mod image;
 #[cfg(feature = "yaml")]
 mod path;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(feature = "yaml")]
 mod unit;
 #[cfg(feature = "yaml")]

@@ -30,6 +30,9 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, Slip> {
     if number.is_empty() {
         return slip(format!("`{}` is not a size", short(text)), FORM);
     }
+    if let Some(whole) = whole_size(number, unit) {
+        return slip(format!("`{}` is not a whole number", short(text)), format!("did you mean `{whole}`?"));
+    }
     let factor = match unit {
         "" | "B" => 1,
         "KiB" => 1 << 10,
@@ -58,6 +61,22 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, Slip> {
     }
 }
 
+/// `1.5MiB` in the next smaller unit, where it is a whole number of those.
+fn whole_size(number: &str, rest: &str) -> Option<String> {
+    let digits = rest.strip_prefix('.')?;
+    let (tenths, unit) = split(digits);
+    let smaller = match unit {
+        "KiB" => "B",
+        "MiB" => "KiB",
+        "GiB" => "MiB",
+        _ => return None,
+    };
+    let [number, tenths, scale]: [u64; 3] =
+        [number.parse().ok()?, tenths.parse().ok()?, 10u64.checked_pow(u32::try_from(tenths.len()).ok()?)?];
+    let parts = number.checked_mul(scale)?.checked_add(tenths)?.checked_mul(1024)?;
+    (parts.is_multiple_of(scale)).then(|| format!("{}{smaller}", parts / scale))
+}
+
 /// A size in the largest unit that divides it.
 pub fn show_size(bytes: u64) -> String {
     for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
@@ -84,6 +103,10 @@ pub(crate) fn parse_duration(text: &str) -> Result<u64, Slip> {
             return slip(format!("`{}` has no unit", short(text)), format!("did you mean `{number}s`?"));
         }
         _ => {
+            if let Some(sum) = sum_of_times(text) {
+                let message = format!("`{}` has more than one unit", short(text));
+                return slip(message, format!("did you mean `{}`?", show_duration(sum)));
+            }
             let guess = match unit.to_ascii_lowercase().as_str() {
                 "msec" | "millis" | "milliseconds" => Some("ms"),
                 "s" | "sec" | "secs" | "second" | "seconds" => Some("s"),
@@ -106,6 +129,25 @@ pub(crate) fn parse_duration(text: &str) -> Result<u64, Slip> {
     }
 }
 
+/// `1m30s`, in milliseconds.
+fn sum_of_times(text: &str) -> Option<u64> {
+    let mut sum = 0u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let letters =
+            rest.get(digits..)?.len() - rest.get(digits..)?.trim_start_matches(char::is_alphabetic).len();
+        let (one, more) = rest.split_at(digits + letters);
+        // Two parts at least, each shorter than the whole, so that this ends.
+        if one.is_empty() || one.len() == text.len() {
+            return None;
+        }
+        sum = sum.checked_add(parse_duration(one).ok()?)?;
+        rest = more;
+    }
+    Some(sum)
+}
+
 /// A time in the largest unit that divides it.
 pub(crate) fn show_duration(ms: u64) -> String {
     for (unit, factor) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
@@ -121,6 +163,14 @@ pub(crate) fn parse_span(text: &str) -> Result<(u64, u64), Slip> {
     let (from, to) = match text.split_once("..") {
         Some((from, to)) => (parse_duration(from.trim())?, parse_duration(to.trim())?),
         None => {
+            // `1s-60s` is how people write it elsewhere.
+            if let Some((from, to)) = text.split_once('-')
+                && parse_duration(from.trim()).is_ok()
+                && parse_duration(to.trim()).is_ok()
+            {
+                let hint = format!("did you mean `{}..{}`?", from.trim(), to.trim());
+                return slip(format!("`{}` is not a time", short(text)), hint);
+            }
             let both = parse_duration(text)?;
             (both, both)
         }
@@ -139,26 +189,36 @@ pub(crate) fn parse_rate(text: &str) -> Result<(u32, u64), Slip> {
     const FORM: &str = "write a count and a time, like `5 per 10m`";
     let parts: Vec<&str> = text.split_whitespace().collect();
     let [count, "per", time] = parts.as_slice() else {
-        return slip(format!("`{}` is not a rate", short(text)), FORM);
+        let hint = match text.split_once('/') {
+            Some((count, time)) if is_digits(count.trim()) && parse_duration(time.trim()).is_ok() => {
+                format!("did you mean `{} per {}`?", count.trim(), time.trim())
+            }
+            _ => FORM.to_owned(),
+        };
+        return slip(format!("`{}` is not a rate", short(text)), hint);
     };
     match count.parse() {
-        Ok(count) => Ok((count, parse_duration(time)?)),
-        Err(_) => slip(format!("`{}` is not a count", short(count)), FORM),
+        Ok(number) if is_digits(count) => Ok((number, parse_duration(time)?)),
+        _ => slip(format!("`{}` is not a count", short(count)), FORM),
     }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `25%` or `2.5%`, in thousandths.
 pub(crate) fn parse_share(text: &str) -> Result<u32, Slip> {
     const FORM: &str = "write a share of one CPU with at most one decimal place, like `25%`";
     let Some(number) = text.strip_suffix('%') else {
-        let hint = match text.parse::<u32>() {
-            Ok(number) => format!("did you mean `{number}%`?"),
-            Err(_) => FORM.to_owned(),
+        let hint = match (text.parse::<u32>(), hundredths(text)) {
+            (Ok(number), _) => format!("did you mean `{number}%`?"),
+            (Err(_), Some(percent)) => format!("did you mean `{percent}%`?"),
+            _ => FORM.to_owned(),
         };
         return slip(format!("`{}` is not a share", short(text)), hint);
     };
     let (whole, tenth) = number.trim().split_once('.').unwrap_or((number.trim(), "0"));
-    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let permille = if is_digits(whole) && is_digits(tenth) && tenth.len() == 1 {
         whole.parse::<u32>().ok().and_then(|n| n.checked_mul(10)?.checked_add(tenth.parse().ok()?))
     } else {
@@ -168,6 +228,12 @@ pub(crate) fn parse_share(text: &str) -> Result<u32, Slip> {
         Some(permille) => Ok(permille),
         None => slip(format!("`{}` is not a share", short(text)), FORM),
     }
+}
+
+/// `0.25` as 25.
+fn hundredths(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("0.").filter(|digits| digits.len() <= 2 && is_digits(digits))?;
+    Some(digits.parse::<u32>().ok()? * if digits.len() == 1 { 10 } else { 1 })
 }
 
 #[cfg(test)]
@@ -198,7 +264,14 @@ mod tests {
             ("4 apples", "write a whole number and a unit: B, KiB, MiB or GiB, like `4MiB`"),
             ("", "write a whole number and a unit: B, KiB, MiB or GiB, like `4MiB`"),
             ("-1MiB", "write a whole number and a unit: B, KiB, MiB or GiB, like `4MiB`"),
-            ("1.5MiB", "write a whole number and a unit: B, KiB, MiB or GiB, like `4MiB`"),
+            ("1.5MiB", "did you mean `1536KiB`?"),
+            ("1.25KiB", "did you mean `1280B`?"),
+            ("1.1MiB", "write a whole number and a unit: B, KiB, MiB or GiB, like `4MiB`"),
+            ("1.MiB", "write a whole number and a unit: B, KiB, MiB or GiB, like `4MiB`"),
+            (
+                "1.99999999999999999999999MiB",
+                "write a whole number and a unit: B, KiB, MiB or GiB, like `4MiB`",
+            ),
             ("99999999999999999999", ""),
             ("18446744073709551615KiB", ""),
         ];
@@ -225,6 +298,9 @@ mod tests {
             ("5 sec", Err("did you mean `5s`?")),
             ("10min", Err("did you mean `10m`?")),
             ("x", Err("write a whole number and a unit: ms, s, m or h, like `5s`")),
+            ("1m30s", Err("did you mean `90s`?")),
+            ("1h1h", Err("did you mean `2h`?")),
+            ("1h30", Err("write a whole number and a unit: ms, s, m or h, like `5s`")),
         ];
         for (text, expected) in table {
             let found = parse_duration(text).map_err(|slip| slip.hint);
@@ -247,6 +323,15 @@ mod tests {
         for text in ["25", "0.25", "%", "1.25%", "-1%", "1.%", "99999999999%", "+5%"] {
             assert!(parse_share(text).is_err(), "{text}");
         }
+        for (text, hint) in [("0.25", "did you mean `25%`?"), ("0.5", "did you mean `50%`?")] {
+            assert_eq!(parse_share(text).map_err(|slip| slip.hint), Err(hint.to_owned()));
+        }
+        assert_eq!(parse_span("1s-60s").map_err(|slip| slip.hint), Err("did you mean `1s..60s`?".to_owned()));
+        assert_eq!(
+            parse_rate("5/10m").map_err(|slip| slip.hint),
+            Err("did you mean `5 per 10m`?".to_owned())
+        );
+        assert!(parse_rate("+5 per 10m").is_err());
         assert_eq!(parse_share("25").map_err(|slip| slip.hint), Err("did you mean `25%`?".to_owned()));
     }
 }

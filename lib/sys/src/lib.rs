@@ -9,10 +9,13 @@ pub mod capabilities;
 pub mod close_range;
 pub mod credentials;
 pub mod event_loop;
+pub mod exchange;
 pub mod fd_passing;
 pub mod file;
+pub mod fork;
 pub mod gpio;
 pub mod inherited;
+pub mod landlock;
 pub mod loopback;
 pub mod memory;
 #[cfg(target_env = "musl")]

@@ -7,6 +7,15 @@ const SET: libc::c_int = 65;
 /// `PR_MDWE_REFUSE_EXEC_GAIN`.
 const REFUSE_EXEC_GAIN: libc::c_ulong = 1;
 
+/// `PR_GET_MDWE`.
+const GET: libc::c_int = 66;
+
+/// Whether the kernel knows it.
+pub fn can_deny_write_execute() -> bool {
+    // SAFETY: PR_GET_MDWE takes numbers and touches no memory of the process.
+    unsafe { libc::prctl(GET, 0, 0, 0, 0) >= 0 }
+}
+
 /// It could not be set.
 #[derive(Debug, thiserror::Error)]
 #[error("deny executable memory that was writable")]

@@ -41,6 +41,8 @@ pub struct SpawnRequest<'a> {
 pub enum PidNamespace {
     /// It is process 1 of a new namespace, which ends with it (`CLONE_NEWPID`).
     New,
+    /// The same, in a new user namespace, into which no uid is mapped yet (`CLONE_NEWUSER`): anybody may have one.
+    NewWithUsers,
     /// The caller's.
     Inherited,
 }
@@ -84,6 +86,7 @@ struct CloneArgs {
 }
 
 const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_NEWUSER: u64 = 0x1000_0000;
 const CLONE_NEWPID: u64 = 0x2000_0000;
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -94,8 +97,49 @@ struct Prepared<'a> {
     program: &'a CStr,
     argv: Vec<*const c_char>,
     env: Vec<*const c_char>,
+    descriptors: Descriptors,
+}
+
+/// The descriptors that a child keeps.
+pub(crate) struct Descriptors {
     fds: [RawFd; MAX_FDS],
-    fd_count: c_int,
+    count: c_int,
+}
+
+impl Descriptors {
+    pub(crate) fn new(fds: &[BorrowedFd<'_>]) -> Result<Self, SpawnError> {
+        let too_many = || SpawnError::TooManyFds(fds.len());
+        if fds.len() > MAX_FDS {
+            return Err(too_many());
+        }
+        let mut places = [-1; MAX_FDS];
+        for (place, fd) in places.iter_mut().zip(fds) {
+            *place = fd.as_raw_fd();
+        }
+        Ok(Self { fds: places, count: c_int::try_from(fds.len()).map_err(|_| too_many())? })
+    }
+
+    /// In the child: numbers them from 0 and closes all others. Only system calls.
+    pub(crate) fn place(&mut self) {
+        // Out of the way first, so that placing one does not overwrite another that is still to be placed.
+        for fd in self.fds.iter_mut().filter(|fd| (0..self.count).contains(*fd)) {
+            // SAFETY: F_DUPFD_CLOEXEC has no precondition; a bad number is an error.
+            *fd = unsafe { libc::fcntl(*fd, libc::F_DUPFD_CLOEXEC, self.count) };
+            if *fd < 0 {
+                exit(EXIT_NOT_PREPARED);
+            }
+        }
+        for (number, fd) in (0..self.count).zip(self.fds) {
+            // SAFETY: dup2 has no precondition; what it closes belongs to this child alone.
+            if unsafe { libc::dup2(fd, number) } < 0 {
+                exit(EXIT_NOT_PREPARED);
+            }
+        }
+        // SAFETY: this closes what no code of this child uses any more.
+        if unsafe { libc::syscall(libc::SYS_close_range, self.count, libc::c_uint::MAX, 0) } < 0 {
+            exit(EXIT_NOT_PREPARED);
+        }
+    }
 }
 
 /// Starts a program in a session of its own, with no signal blocked or handled, and none ignored that was not ignored
@@ -107,21 +151,30 @@ struct Prepared<'a> {
 ///
 /// [`SpawnError`] if there are too many descriptors or the kernel starts no process.
 pub fn spawn(request: &SpawnRequest<'_>) -> Result<Spawned, SpawnError> {
-    let too_many = || SpawnError::TooManyFds(request.fds.len());
     let mut prepared = Prepared {
         program: request.program,
         argv: pointers(request.argv),
         env: pointers(request.env),
-        fds: [-1; MAX_FDS],
-        fd_count: c_int::try_from(request.fds.len()).map_err(|_| too_many())?,
+        descriptors: Descriptors::new(request.fds)?,
     };
-    if request.fds.len() > MAX_FDS {
-        return Err(too_many());
+    match clone(request.pid_namespace, request.cgroup)? {
+        Cloned::Parent(spawned) => Ok(spawned),
+        Cloned::Child => become_program(&mut prepared),
     }
-    for (slot, fd) in prepared.fds.iter_mut().zip(request.fds) {
-        *slot = fd.as_raw_fd();
-    }
+}
 
+/// Which of the two processes this is after [`clone`].
+pub(crate) enum Cloned {
+    Parent(Spawned),
+    /// A copy of the caller, with the one thread that called.
+    Child,
+}
+
+/// The child has only what is async-signal-safe, if the caller has more than one thread.
+pub(crate) fn clone(
+    pid_namespace: PidNamespace,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Cloned, SpawnError> {
     let mut pidfd: c_int = -1;
     let mut args = CloneArgs {
         flags: CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
@@ -130,25 +183,26 @@ pub fn spawn(request: &SpawnRequest<'_>) -> Result<Spawned, SpawnError> {
         exit_signal: u64::try_from(libc::SIGCHLD).unwrap_or_default(),
         ..CloneArgs::default()
     };
-    if request.pid_namespace == PidNamespace::New {
-        args.flags |= CLONE_NEWPID;
-    }
-    if let Some(cgroup) = request.cgroup {
+    args.flags |= match pid_namespace {
+        PidNamespace::New => CLONE_NEWPID,
+        PidNamespace::NewWithUsers => CLONE_NEWPID | CLONE_NEWUSER,
+        PidNamespace::Inherited => 0,
+    };
+    if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = u64::try_from(cgroup.as_raw_fd()).unwrap_or(u64::MAX);
     }
-    // SAFETY: without CLONE_VM and without a stack the child is a copy of the caller, as after fork(2),
-    // and does only what is async-signal-safe; `args` and `pidfd` live on the caller's stack for the
-    // whole call.
+    // SAFETY: without CLONE_VM and without a stack the child is a copy of the caller, as after fork(2); `args` and
+    // `pidfd` live on the caller's stack for the whole call.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
     if pid == 0 {
-        become_program(&mut prepared);
+        return Ok(Cloned::Child);
     }
     let pid = Errno::result(pid).map_err(SpawnError::Kernel)?;
     // SAFETY: clone3 succeeded with CLONE_PIDFD, so it has stored a new descriptor that nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     // Process numbers are at most 2^22 (proc(5), pid_max).
-    Ok(Spawned { pid: Pid::from_raw(i32::try_from(pid).unwrap_or(-1)), pidfd })
+    Ok(Cloned::Parent(Spawned { pid: Pid::from_raw(i32::try_from(pid).unwrap_or(-1)), pidfd }))
 }
 
 /// Addresses of the strings, ended by a null pointer, as `execve` wants them.
@@ -158,25 +212,16 @@ fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
 
 /// The child's whole life before its program: only system calls, no allocation, no return.
 fn become_program(prepared: &mut Prepared<'_>) -> ! {
-    let count = prepared.fd_count;
-    // Out of the way first, so that placing one does not overwrite another that is still to be placed.
-    for fd in prepared.fds.iter_mut().filter(|fd| (0..count).contains(*fd)) {
-        // SAFETY: F_DUPFD_CLOEXEC has no precondition; a bad number is an error.
-        *fd = unsafe { libc::fcntl(*fd, libc::F_DUPFD_CLOEXEC, count) };
-        if *fd < 0 {
-            exit(EXIT_NOT_PREPARED);
-        }
-    }
-    for (number, fd) in (0..count).zip(prepared.fds) {
-        // SAFETY: dup2 has no precondition; what it closes belongs to this child alone.
-        if unsafe { libc::dup2(fd, number) } < 0 {
-            exit(EXIT_NOT_PREPARED);
-        }
-    }
-    // SAFETY: this closes what no code of this child uses any more.
-    if unsafe { libc::syscall(libc::SYS_close_range, count, libc::c_uint::MAX, 0) } < 0 {
-        exit(EXIT_NOT_PREPARED);
-    }
+    prepared.descriptors.place();
+    begin_session();
+    // SAFETY: the path is a C string and both arrays end with a null pointer; the strings they point to
+    // are borrowed by the request, so they are still there.
+    unsafe { libc::execve(prepared.program.as_ptr(), prepared.argv.as_ptr(), prepared.env.as_ptr()) };
+    exit(EXIT_NOT_EXECUTED)
+}
+
+/// In the child: a session of its own, SIGPIPE as at first, no signal blocked. Only system calls.
+pub(crate) fn begin_session() {
     // SAFETY: setsid takes nothing; a new child leads no process group, so it succeeds.
     unsafe { libc::setsid() };
     signals::reset();
@@ -185,14 +230,10 @@ fn become_program(prepared: &mut Prepared<'_>) -> ! {
     unsafe { libc::sigemptyset(none.as_mut_ptr()) };
     // SAFETY: the set is initialised, and a null pointer asks for no copy of the old mask.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
-    // SAFETY: the path is a C string and both arrays end with a null pointer; the strings they point to
-    // are borrowed by the request, so they are still there.
-    unsafe { libc::execve(prepared.program.as_ptr(), prepared.argv.as_ptr(), prepared.env.as_ptr()) };
-    exit(EXIT_NOT_EXECUTED)
 }
 
 /// Ends the child without running what the parent registered for its own exit.
-fn exit(code: c_int) -> ! {
+pub(crate) fn exit(code: c_int) -> ! {
     // SAFETY: _exit has no precondition and runs no code of the process.
     unsafe { libc::_exit(code) }
 }

@@ -6,6 +6,7 @@
 //! - [`key`]: public keys and their short ids.
 //! - [`envelope`]: the one signed form (COSE_Sign1).
 //! - [`key_set`]: which keys may sign what, signed by the root key.
+//! - [`capability`]: what one device lets its holder do for a while.
 //! - [`tree`], [`fs_verity`]: the kernel's hash trees, computed.
 //! - [`slot`]: a bootable system in one partition.
 //! - [`package`]: one app in one file.
@@ -24,6 +25,7 @@
 
 extern crate alloc;
 
+pub mod capability;
 mod deterministic;
 pub mod digest;
 pub mod envelope;

@@ -1,5 +1,6 @@
 //! No input makes a decoder panic, and none but the right one is accepted.
 
+use nacre_verify::capability::Capability;
 use nacre_verify::digest::Digest;
 use nacre_verify::envelope::{self, Kind};
 use nacre_verify::key::{PublicKey, SigningKey};
@@ -27,6 +28,7 @@ fn decode_all(bytes: &[u8]) -> bool {
         | verify_manifest(bytes, &keys).is_ok()
         | open_package(bytes, &keys).is_ok()
         | Payload::parse_request(bytes).is_ok()
+        | Capability::verify(bytes, &keys).is_ok()
         | EnvelopeArea::parse(bytes).is_ok()
         | verify_slot(bytes, &public(), &VerifyOptions::default()).is_ok()
 }
@@ -36,7 +38,9 @@ fn decode_signed(payload: &[u8]) -> bool {
     let manifest = envelope::sign(Kind::App, payload, &key());
     let key_set = envelope::sign(Kind::KeySet, payload, &key());
     let slot = slot_around(&good_key_set(), &envelope::sign(Kind::Slot, payload, &key()));
+    let capability = envelope::sign(Kind::Capability, payload, &key());
     verify_manifest(&manifest, &[public()]).is_ok()
+        | Capability::verify(&capability, &[public()]).is_ok()
         | KeySet::verify(&key_set, &public()).is_ok()
         | verify_slot(&slot, &public(), &VerifyOptions::default()).is_ok()
 }

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::log::Detail;
 use crate::status::{AppStatus, Device, Stats};
 
 /// Longest packet, in bytes. A longer one ends the connection.
@@ -85,6 +86,17 @@ pub enum Ask {
     /// To be told on this connection what `events` lists, as [`Message::Event`].
     #[n(8)]
     Events,
+    /// Write a line to its own log, as [`crate::log::check`] allows it; what it has written to its standard output
+    /// before comes before. The reply is [`Outcome::Unavailable`] while the app has logged more than it may.
+    #[n(9)]
+    Log {
+        /// What it says.
+        #[n(0)]
+        text: String,
+        /// How grave it is, and what it is about.
+        #[n(1)]
+        detail: Detail,
+    },
 }
 
 /// What a GPIO line is to be. Another mode is another request, after the descriptor was closed.
@@ -128,6 +140,9 @@ pub enum Event {
     /// within two.
     #[n(0)]
     Shutdown,
+    /// An update waits for a good moment. No OS sends it yet, and no manifest is accepted that lists it.
+    #[n(1)]
+    Update,
 }
 
 /// To an app.

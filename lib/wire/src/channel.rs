@@ -1,15 +1,26 @@
 //! Between a person's machine and the device, over a byte stream.
 //!
 //! Each message travels in one [`crate::frame`]. `session` is a random number that a client draws when it
-//! connects: what was meant for an earlier client is told apart and dropped.
+//! connects: by it each of several clients on one line knows its own answers.
+//!
+//! A package comes as its two members, one after the other, in pieces: [`Command::Install`] says how large they are,
+//! [`Command::Piece`] brings the next bytes, [`Command::Commit`] puts the new package in the old one's place. There is
+//! no archive to be read on the device.
 
 use minicbor::{Decode, Encode};
 
 use crate::denial::Denial;
-use crate::status::{AppStatus, Stats};
+use crate::log::Detail;
+use crate::status::{AppState, AppStatus, Stats};
 
 /// Version of this protocol; the device refuses others and says which it speaks.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+
+/// Most bytes in a [`Command::Piece`].
+pub const MAX_PIECE: usize = 3072;
+
+/// Longest capability in [`Command::Present`], in bytes.
+pub const MAX_CAPABILITY: usize = 512;
 
 /// From the client.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -87,6 +98,51 @@ pub enum Command {
         #[n(2)]
         app: Option<String>,
     },
+    /// Every installed package; [`Answer::Done`] if there is none.
+    #[n(11)]
+    Packages,
+    /// Begin to receive a package. An earlier one of this session that did not come to its end is forgotten.
+    #[n(12)]
+    Install {
+        /// Length of its signed part, in bytes.
+        #[n(0)]
+        manifest_bytes: u32,
+        /// Length of its image, in bytes.
+        #[n(1)]
+        image_bytes: u32,
+    },
+    /// The next bytes of the package: of its signed part, then of its image. A piece has bytes of one of the two.
+    #[n(13)]
+    Piece {
+        /// How many came before, of both.
+        #[n(0)]
+        offset: u32,
+        /// At most [`MAX_PIECE`].
+        #[cbor(n(1), with = "minicbor::bytes")]
+        bytes: Vec<u8>,
+    },
+    /// The package is whole: check it, put it in the place of the one that is installed, and start the app.
+    #[n(14)]
+    Commit,
+    /// Stop an app and remove its package.
+    #[n(15)]
+    Remove {
+        /// Component id, or its last label.
+        #[n(0)]
+        app: String,
+        /// Remove what it has stored as well.
+        #[n(1)]
+        data: bool,
+    },
+    /// Present a signed device capability.
+    #[n(16)]
+    Present(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    /// This session is over: what it asked for and has not come to its end ends. There is no answer.
+    #[n(17)]
+    Close,
+    /// No other client is on this line: what other sessions asked for ends.
+    #[n(18)]
+    Alone,
 }
 
 /// From the device.
@@ -134,6 +190,39 @@ pub enum Answer {
     /// One denial.
     #[n(7)]
     Event(#[n(0)] Denial),
+    /// One installed package; one response each, `more` says whether another follows.
+    #[n(8)]
+    Package(#[n(0)] Package),
+    /// What came is not good: verification failed, or it is malformed, with the reason.
+    #[n(9)]
+    Unverified(#[n(0)] String),
+    /// Not possible now, with the reason: no room, or another one is at it.
+    #[n(10)]
+    Later(#[n(0)] String),
+}
+
+/// An installed package.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Package {
+    /// Component id.
+    #[n(0)]
+    pub app: String,
+    /// Version for people; empty if the package was refused.
+    #[n(1)]
+    pub version: String,
+    /// Version for machines.
+    #[n(2)]
+    pub rollback_index: u64,
+    /// Length of its image, in bytes.
+    #[n(3)]
+    pub image_bytes: u64,
+    /// Bytes that it may store.
+    #[n(4)]
+    pub data_bytes: u64,
+    /// What it is doing.
+    #[n(5)]
+    pub state: AppState,
 }
 
 /// The running image in short.
@@ -164,6 +253,27 @@ pub struct Info {
     /// Figures.
     #[n(7)]
     pub stats: Stats,
+    /// The device's id: the SHA-256 of its public key. `None` if it could not make one.
+    #[cbor(n(8), with = "minicbor::bytes")]
+    pub device: Option<[u8; 32]>,
+    /// What the next capability must answer.
+    #[cbor(n(9), with = "minicbor::bytes")]
+    pub nonce: Option<[u8; 16]>,
+    /// The capability that holds now, if one does.
+    #[n(10)]
+    pub capability: Option<Lasting>,
+}
+
+/// What is left of a capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Lasting {
+    /// Boots, this one included.
+    #[n(0)]
+    pub boots: u32,
+    /// Uptime, in seconds.
+    #[n(1)]
+    pub uptime_s: u32,
 }
 
 /// One line of the log.
@@ -183,4 +293,7 @@ pub struct LogLine {
     /// device is not trusted with the terminal.
     #[n(3)]
     pub text: String,
+    /// Of a structured line: its level and its fields. [`crate::log::shown`] puts all in one line.
+    #[n(4)]
+    pub detail: Option<Detail>,
 }

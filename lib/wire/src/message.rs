@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::status::AppStatus;
-use crate::{app, channel};
+use crate::{app, channel, log};
 
 /// Longest encoded message, in bytes: what a packet and a frame hold.
 pub const MAX_MESSAGE: usize = 4096;
@@ -89,6 +89,15 @@ fn text(text: &str) -> Result<(), MessageError> {
     bound("a text", text.len(), MAX_TEXT)
 }
 
+/// Holds it against the bounds of a line that is stored. What an app asks is held against [`log::check`], in words.
+fn detail(detail: &log::Detail) -> Result<(), MessageError> {
+    bound("a list of fields", detail.fields.len(), log::MAX_FIELDS)?;
+    detail
+        .fields
+        .iter()
+        .try_for_each(|field| bound("a key", field.key.len(), log::MAX_KEY).and_then(|()| text(&field.value)))
+}
+
 fn payload(bytes: &[u8]) -> Result<(), MessageError> {
     bound("a payload", bytes.len(), app::MAX_PAYLOAD)
 }
@@ -109,6 +118,7 @@ impl Bounded for app::Request {
             | app::Ask::Device
             | app::Ask::Heartbeat
             | app::Ask::Events => Ok(()),
+            app::Ask::Log { text: line, detail: of } => text(line).and_then(|()| detail(of)),
             app::Ask::Line { name: device, .. } | app::Ask::Uart { name: device, .. } => name(device),
             app::Ask::Call { to, payload: bytes } => name(to).and_then(|()| payload(bytes)),
             app::Ask::Answer { payload: bytes, .. } => payload(bytes),
@@ -120,7 +130,7 @@ impl Bounded for app::Message {
     fn check(&self) -> Result<(), MessageError> {
         match self {
             Self::Called { from, payload: bytes, .. } => name(from).and_then(|()| payload(bytes)),
-            Self::Event(app::Event::Shutdown) => Ok(()),
+            Self::Event(app::Event::Shutdown | app::Event::Update) => Ok(()),
             Self::Reply { outcome, .. } => match outcome {
                 app::Outcome::Done | app::Outcome::Stats(_) | app::Outcome::Descriptor => Ok(()),
                 app::Outcome::Apps(apps) => {
@@ -143,9 +153,19 @@ impl Bounded for channel::Request {
     fn check(&self) -> Result<(), MessageError> {
         use channel::Command;
         match &self.command {
-            Command::Info | Command::Apps | Command::Reboot | Command::PowerOff | Command::Cancel(_) => {
-                Ok(())
-            }
+            Command::Info
+            | Command::Apps
+            | Command::Reboot
+            | Command::PowerOff
+            | Command::Cancel(_)
+            | Command::Packages
+            | Command::Install { .. }
+            | Command::Commit
+            | Command::Close
+            | Command::Alone => Ok(()),
+            Command::Piece { bytes, .. } => bound("a piece", bytes.len(), channel::MAX_PIECE),
+            Command::Present(bytes) => bound("a capability", bytes.len(), channel::MAX_CAPABILITY),
+            Command::Remove { app, .. } => name(app),
             Command::Logs { app, .. } | Command::Events { app, .. } => app.as_deref().map_or(Ok(()), name),
             Command::Start(app) | Command::Stop(app) | Command::Restart(app) | Command::Kill(app) => {
                 name(app)
@@ -161,8 +181,18 @@ impl Bounded for channel::Response {
             Answer::Done | Answer::WrongVersion(_) => Ok(()),
             Answer::App(status) => status.check(),
             Answer::Event(denial) => denial.check(),
-            Answer::Log(line) => name(&line.source).and_then(|()| text(&line.text)),
-            Answer::NotFound(reason) | Answer::Refused(reason) => text(reason),
+            Answer::Log(line) => {
+                name(&line.source)?;
+                text(&line.text)?;
+                line.detail.as_ref().map_or(Ok(()), detail)
+            }
+            Answer::NotFound(reason)
+            | Answer::Refused(reason)
+            | Answer::Unverified(reason)
+            | Answer::Later(reason) => text(reason),
+            Answer::Package(package) => {
+                name(&package.app).and_then(|()| bound("a version", package.version.len(), MAX_STATUS_TEXT))
+            }
             Answer::Info(info) => [&info.image, &info.version, &info.board, &info.kernel, &info.slot]
                 .into_iter()
                 .try_for_each(|part| bound("a text", part.len(), 256)),
@@ -251,12 +281,22 @@ mod tests {
             Command::Start("reporter".into()),
             Command::Cancel(4),
             Command::PowerOff,
+            Command::Install { manifest_bytes: 9, image_bytes: u32::MAX },
+            Command::Piece { offset: u32::MAX, bytes: vec![0; channel::MAX_PIECE] },
+            Command::Remove { app: "n".repeat(MAX_NAME), data: true },
+            Command::Present(vec![1; channel::MAX_CAPABILITY]),
+            Command::Commit,
         ] {
             let request = channel::Request { version: channel::VERSION, session: 1, id: 2, command };
             assert_eq!(decode::<channel::Request>(&encode(&request).unwrap()).unwrap(), request);
         }
-        let line =
-            channel::LogLine { number: 1, uptime_ms: 2, source: "init".into(), text: "x".repeat(1100) };
+        let line = channel::LogLine {
+            number: 1,
+            uptime_ms: 2,
+            source: "init".into(),
+            text: "x".repeat(1100),
+            detail: None,
+        };
         for answer in
             [channel::Answer::Done, channel::Answer::App(longest_status()), channel::Answer::Log(line)]
         {
@@ -284,6 +324,22 @@ mod tests {
     }
 
     #[test]
+    fn channel_parts_over_their_bounds_are_refused_on_both_ends() {
+        use channel::Command;
+        for command in [
+            Command::Piece { offset: 0, bytes: vec![0; channel::MAX_PIECE + 1] },
+            Command::Present(vec![0; channel::MAX_CAPABILITY + 1]),
+            Command::Remove { app: "n".repeat(MAX_NAME + 1), data: false },
+        ] {
+            let request = channel::Request { version: channel::VERSION, session: 1, id: 2, command };
+            assert!(matches!(encode(&request), Err(MessageError::TooLong(_))), "{request:?}");
+            let mut bytes = Vec::new();
+            minicbor::encode(&request, &mut bytes).unwrap();
+            assert!(matches!(decode::<channel::Request>(&bytes), Err(MessageError::TooLong(_))));
+        }
+    }
+
+    #[test]
     fn decode_trailing_byte_is_refused() {
         let mut bytes = encode(&call("a.b", 1)).unwrap();
         bytes.push(0);
@@ -297,6 +353,31 @@ mod tests {
             let _ = decode::<app::Message>(&bytes);
             let _ = decode::<channel::Request>(&bytes);
             let _ = decode::<channel::Response>(&bytes);
+        }
+
+        /// Each kind of request, with any one byte of it made another: it is refused, or within its bounds.
+        #[test]
+        fn decode_altered_request_is_refused_or_bounded(
+            kind in 0usize..5,
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            length in 0usize..200,
+        ) {
+            use channel::Command;
+            let command = match kind {
+                0 => Command::Install { manifest_bytes: 70, image_bytes: 300_000 },
+                1 => Command::Piece { offset: 70, bytes: vec![7; length] },
+                2 => Command::Remove { app: "org.nacre.a".into(), data: false },
+                3 => Command::Present(vec![7; length]),
+                _ => Command::Commit,
+            };
+            let request = channel::Request { version: channel::VERSION, session: 1, id: 2, command };
+            let mut bytes = encode(&request).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok(found) = decode::<channel::Request>(&bytes) {
+                prop_assert!(found.check().is_ok());
+            }
         }
 
         #[test]

@@ -54,6 +54,24 @@ fn run(order: &Order) {
     name_process(&format!("atk.{}.{ended}", order.number));
 }
 
+/// One attack, without a witness: `strike NAME TOKEN FACT=VALUE...`. The exit code is where it was stopped; 0 if it has
+/// something to show.
+pub(crate) fn alone(arguments: &[String]) -> ExitCode {
+    let Some(order) = Order::parse(&format!("1 {}", arguments.join(" "))) else { return ExitCode::from(2) };
+    let Some(attack) = catalogue::find(&order.name) else { return ExitCode::from(2) };
+    // As in the campaign it is not the first process: that one outlives what it does to itself.
+    // SAFETY: this process has one thread.
+    let ended = match unsafe { fork() } {
+        Ok(ForkResult::Child) => process::exit(match (attack.run)(&order) {
+            Ok(()) => 0,
+            Err(error) => error as i32,
+        }),
+        Ok(ForkResult::Parent { child }) => wait(child),
+        Err(error) => error as i32,
+    };
+    ExitCode::from(u8::try_from(ended).unwrap_or(u8::MAX))
+}
+
 /// The attack's own process. Its exit code is where the attack was stopped.
 fn strike(order: &Order) -> i32 {
     name_process("hit");

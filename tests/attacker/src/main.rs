@@ -41,12 +41,13 @@ fn main() -> ExitCode {
     }
     match role {
         Some("attack") => attack::serve(),
+        Some("strike") => attack::alone(arguments.get(1..).unwrap_or_default()),
         Some("victim") => victim::serve(),
         Some("witness") => witness::serve(),
         Some("decoy") => decoy::serve(),
         Some("tell") => attack::tell(arguments.get(1..).unwrap_or_default()),
         _ => {
-            eprintln!("error: it has the roles attack, victim, witness, decoy and catalogue");
+            eprintln!("error: it has the roles attack, strike, victim, witness, decoy and catalogue");
             ExitCode::from(2)
         }
     }

@@ -10,8 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::step::Step;
 
-/// What tells the launcher when it was cloned, and the app everything.
-const CLONE: &str = "NACRE_CLONE";
+/// What tells the app.
 const STAMPS: &str = "NACRE_STAMPS";
 
 static SEEN: Mutex<Vec<(&str, u128)>> = Mutex::new(Vec::new());
@@ -20,9 +19,12 @@ fn now() -> u128 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| Duration::from(now).as_nanos())
 }
 
-/// What the launcher finds in its environment; made directly before it is cloned.
-pub fn of_clone() -> CString {
-    CString::new(format!("{CLONE}={}", now())).unwrap_or_default()
+/// A launch begins now.
+pub fn begin() {
+    if let Ok(mut seen) = SEEN.lock() {
+        seen.clear();
+        seen.push(("begin", now()));
+    }
 }
 
 /// Something ends now.
@@ -56,12 +58,13 @@ pub(crate) fn add(step: &Step) {
 
 /// The app's environment, with everything so far.
 pub(crate) fn with(env: &[CString]) -> Vec<CString> {
-    let mut text = format!("{STAMPS}=clone={}", std::env::var(CLONE).unwrap_or_default());
+    let mut text = format!("{STAMPS}=");
     let last = ("get ready to execute", now());
     let seen = SEEN.lock().map(|seen| seen.clone()).unwrap_or_default();
     for (what, at) in seen.iter().chain([&last]) {
+        let between = if text.ends_with('=') { "" } else { ";" };
         // Writing to a string does not fail.
-        let _ = write!(text, ";{what}={at}");
+        let _ = write!(text, "{between}{what}={at}");
     }
     env.iter().cloned().chain(CString::new(text)).collect()
 }

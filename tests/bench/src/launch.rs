@@ -1,4 +1,4 @@
-//! Where the time of a launch goes, step by step, from the app manager's clone of the launcher to the app.
+//! Where the time of a launch goes, step by step, from the app manager's plan to the app.
 //!
 //! Nothing of this is in the programs that ship: a copy of the checkout is changed so that the launcher looks at the
 //! clock after each step ([`EDITS`]; `programs/stamps.rs`), and its programs are otherwise built as always. The stamps
@@ -28,14 +28,9 @@ const EDITS: [(&str, &str, &str); 8] = [
     ("sandbox/Cargo.toml", "\"hostname\"]", "\"hostname\", \"time\"]"),
     ("sandbox/src/lib.rs", "mod step;\n", "#[allow(missing_docs)]\npub mod stamps;\nmod step;\n"),
     (
-        "sandbox/src/main.rs",
-        "    let network = inherited::take",
-        "    nacre_sandbox::stamps::mark(\"clone, execute the launcher, to its `main`\");\n    let network = inherited::take",
-    ),
-    (
         "sandbox/src/prepared.rs",
         "        let proc = hold_proc()",
-        "        crate::stamps::mark(\"description: read, plan\");\n        let proc = hold_proc()",
+        "        crate::stamps::mark(\"clone, to the launcher\");\n        let proc = hold_proc()",
     ),
     (
         "sandbox/src/prepared.rs",
@@ -48,7 +43,16 @@ const EDITS: [(&str, &str, &str); 8] = [
         "let done = seal(&step, &self.proc, &self.program, report, &mut listener);\n            crate::stamps::add(&step);\n            if let Err(cause) = done {",
     ),
     ("sandbox/src/sealed.rs", "&self.program.env)", "&crate::stamps::with(&self.program.env))"),
-    ("appmgr/daemon/src/launch.rs", "env: &[],", "env: &[nacre_sandbox::stamps::of_clone().as_c_str()],"),
+    (
+        "appmgr/daemon/src/launch.rs",
+        "    let plan = Plan::new(spec)?;",
+        "    nacre_sandbox::stamps::begin();\n    let plan = Plan::new(spec)?;\n    nacre_sandbox::stamps::mark(\"plan\");",
+    ),
+    (
+        "appmgr/daemon/src/launch.rs",
+        "    let launcher = fork(",
+        "    nacre_sandbox::stamps::mark(\"pipes, socket\");\n    let launcher = fork(",
+    ),
 ];
 
 /// What was found of one start: steps in their order, with the nanoseconds of each.
@@ -63,12 +67,7 @@ struct Starts {
 
 /// Changes the copy of the checkout, measures, and gives the table.
 pub(crate) fn text(programs: &Programs, checkout: &Path, work: &Path) -> Result<String> {
-    let stamps = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/stamps.rs");
-    fs::copy(stamps, checkout.join("sandbox/src/stamps.rs"))?;
-    for (file, from, to) in EDITS {
-        let file = checkout.join(file);
-        fs::write(&file, edited(&fs::read_to_string(&file)?, from, to)?)?;
-    }
+    put_stamps(checkout)?;
     let projects = Projects::new(programs, checkout, work, ARMV7)?;
     let app = |more| [App { name: "idle".to_owned(), program: "idle", argument: "end", more }];
     let plain = projects.build("launch", &app(PLAIN), "")?;
@@ -83,6 +82,17 @@ pub(crate) fn text(programs: &Programs, checkout: &Path, work: &Path) -> Result<
         }
     }
     Ok(table(&here, &with_network, &counted))
+}
+
+/// Changes the copy of the checkout.
+fn put_stamps(checkout: &Path) -> Result<()> {
+    let stamps = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/stamps.rs");
+    fs::copy(stamps, checkout.join("sandbox/src/stamps.rs"))?;
+    for (file, from, to) in EDITS {
+        let file = checkout.join(file);
+        fs::write(&file, edited(&fs::read_to_string(&file)?, from, to)?)?;
+    }
+    Ok(())
 }
 
 /// The source with one place changed, which has to be there once.
@@ -104,7 +114,7 @@ impl Starts {
     }
 }
 
-/// What the app says of its start: `began NANOS clone=NANOS;step=NANOS;...`.
+/// What the app says of its start: `began NANOS begin=NANOS;step=NANOS;...`.
 fn start(line: &str) -> Option<Start> {
     let (_, text) = line.split_once(": began ")?;
     let (end, stamps) = text.split_once(' ')?;
@@ -175,7 +185,10 @@ fn table(here: &Starts, with_network: &Starts, counted: &Starts) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+    use crate::tree;
 
     #[test]
     fn places_that_are_changed_are_each_in_the_sources_once() {
@@ -183,6 +196,18 @@ mod tests {
             let source = fs::read_to_string(crate::root().join(file)).unwrap();
             assert!(edited(&source, from, to).is_ok(), "{file}: {from}");
         }
+    }
+
+    #[test]
+    fn sources_with_stamps_are_compiled() {
+        let folder = crate::root().join("target/stamps");
+        let checkout = tree::copy_checkout(&crate::root(), &folder.join("checkout")).unwrap();
+        put_stamps(&checkout).unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["check", "--quiet", "--locked", "--package", "nacre-sandbox", "--package", "appmgr"]);
+        let output =
+            cargo.current_dir(&checkout).env("CARGO_TARGET_DIR", folder.join("built")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     #[test]
@@ -198,12 +223,12 @@ mod tests {
 
     #[test]
     fn start_is_read_step_by_step_and_equal_steps_are_one() {
-        let line = "[    1.2] idle: began 1700 clone=1000;a=1100;mounts=1200;mounts=1350;b=1400";
+        let line = "[    1.2] idle: began 1700 begin=1000;a=1100;mounts=1200;mounts=1350;b=1400";
         let found = start(line).unwrap();
         let expected = [("a", 100), ("mounts", 250), ("b", 50), ("execute the app, to its `main`", 300)];
         assert_eq!(found, expected.map(|(step, time)| (step.to_owned(), time)));
         assert_eq!(of_all(&[found]), Some(700));
         assert_eq!(start("[    1.2] idle: began 1700 "), None);
-        assert_eq!(start("[    1.2] idle: began 1 clone=1000;a=1100"), None);
+        assert_eq!(start("[    1.2] idle: began 1 begin=1000;a=1100"), None);
     }
 }

@@ -6,9 +6,12 @@
 //! launch goes, have tables of their own there.
 #![forbid(unsafe_code)]
 
+mod app_run;
 mod boot;
 mod calls;
+mod check;
 mod counting;
+mod dev;
 mod idle;
 mod launch;
 mod load;
@@ -45,8 +48,8 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let result = match arguments.as_slice() {
         [word, rest @ ..] if word == sandbox::MEASURE => sandbox::measure_here(rest),
-        [nacre, launcher, busybox, part @ ..] if part.len() < 2 => {
-            bench(nacre.as_ref(), launcher.as_ref(), busybox.as_ref(), part.first())
+        [nacre, busybox, part @ ..] if part.len() < 2 => {
+            bench(nacre.as_ref(), busybox.as_ref(), part.first())
         }
         _ => {
             eprintln!("usage: nacre-bench NACRE LAUNCHER BUSYBOX [PART]; `cargo xtask bench` does it");
@@ -63,10 +66,12 @@ fn main() -> ExitCode {
 }
 
 /// What can be measured alone.
-const PARTS: [&str; 10] =
-    ["sizes", "boot", "panel", "rebuild", "sandbox", "calls", "memory", "idle", "tcp", "launch"];
+const PARTS: [&str; 13] = [
+    "app-run", "sizes", "boot", "panel", "rebuild", "check", "sandbox", "calls", "memory", "idle", "tcp",
+    "launch", "dev",
+];
 
-fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>) -> Result<()> {
+fn bench(nacre: &Path, busybox: &Path, part: Option<&OsString>) -> Result<()> {
     if let Some(part) = part
         && !PARTS.iter().any(|name| part == name)
     {
@@ -74,19 +79,40 @@ fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>)
     }
     let wanted = |name: &str| part.is_none_or(|part| part == name);
     // All of them first: nobody wants to miss one after minutes.
-    let programs = Programs::find(nacre, launcher, busybox)?;
+    let programs = Programs::find(nacre, busybox)?;
     let work = root().join("target/bench");
     fs::create_dir_all(&work)?;
     let mut machine = Machine::look()?;
 
+    let mut checks = Vec::new();
+    if wanted("check") {
+        say("nacre app check on a long manifest");
+        checks = check::rows(&programs)?;
+        if part.is_some() {
+            // It needs no image.
+            machine.look_again()?;
+            print!("{}", table::text(&checks, &machine.to_string()));
+            return Ok(());
+        }
+    }
     let mut sandboxes = Vec::new();
     if wanted("sandbox") {
         say("sandbox start");
         sandboxes = sandbox::rows(&programs)?;
     }
+    if wanted("app-run") {
+        say("nacre app run");
+        sandboxes.append(&mut app_run::rows(&programs)?);
+    }
     if wanted("calls") {
         say("system calls under the filter");
         sandboxes.append(&mut calls::rows()?);
+    }
+    // These need no image.
+    if part.is_some() && !sandboxes.is_empty() {
+        machine.look_again()?;
+        print!("{}", table::text(&sandboxes, &machine.to_string()));
+        return Ok(());
     }
     say("building the demo image");
     let checkout = tree::copy_checkout(&root(), &work.join("checkout"))?;
@@ -120,7 +146,12 @@ fn bench(nacre: &Path, launcher: &Path, busybox: &Path, part: Option<&OsString>)
         say("rebuild after one app changed");
         rows.append(&mut rebuild::rows(&programs, &checkout, &demo)?);
     }
+    rows.append(&mut checks);
     rows.append(&mut sandboxes);
+    if wanted("dev") {
+        say("saved to running again");
+        rows.append(&mut dev::rows(&programs, &checkout)?);
+    }
     if wanted("idle") {
         say("memory of an idle app");
         rows.append(&mut idle::rows(&programs, &checkout, &work)?);

@@ -11,8 +11,6 @@ use crate::Result;
 pub(crate) struct Programs {
     /// `nacre` of this checkout.
     pub(crate) nacre: PathBuf,
-    /// The sandbox's launcher, made for this machine.
-    pub(crate) launcher: PathBuf,
     /// busybox for the board.
     pub(crate) busybox: PathBuf,
     pub(crate) bwrap: PathBuf,
@@ -30,10 +28,9 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// Finds all of them; an error names the first that is missing and the package that has it.
-    pub(crate) fn find(nacre: &Path, launcher: &Path, busybox: &Path) -> Result<Self> {
+    pub(crate) fn find(nacre: &Path, busybox: &Path) -> Result<Self> {
         Ok(Self {
             nacre: ours(nacre)?,
-            launcher: ours(launcher)?,
             busybox: ours(busybox)?,
             bwrap: find("bwrap", "bubblewrap")?,
             unshare: find("unshare", "util-linux")?,

@@ -1,5 +1,5 @@
-//! Start of a sandboxed program on this machine: the launcher as the app manager starts it, beside `bwrap`
-//! and `unshare`.
+//! Start of a sandboxed program on this machine: the launcher as the app manager starts it, a fork of this program,
+//! beside `bwrap` and `unshare`.
 //!
 //! It needs root, and a mount namespace of its own, which goes with everything that was mounted in it:
 //! [`rows`] starts this program again in one.
@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nacre_sandbox::{LaunchSpec, MAX_REPORT_BYTES};
+use nacre_sandbox::{LaunchSpec, MAX_REPORT_BYTES, Plan, carry_out};
 use nacre_seccomp_policy::{Arch, Options};
-use nacre_sys::fd_passing;
-use nacre_sys::spawn::{PidNamespace, SpawnRequest, spawn};
+use nacre_sys::fork::{ForkRequest, fork};
+use nacre_sys::spawn::{PidNamespace, SpawnRequest, Spawned, spawn};
 use nix::mount::{MsFlags, mount};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
@@ -55,7 +55,7 @@ pub(crate) fn rows(programs: &Programs) -> Result<Vec<Row>> {
     let mut words = vec![programs.unshare.as_os_str(), "-m".as_ref(), "--propagation".as_ref()];
     let this = std::env::current_exe()?;
     words.extend(["private".as_ref(), this.as_os_str(), MEASURE.as_ref(), scratch.path().as_os_str()]);
-    words.extend([program.as_os_str(), programs.launcher.as_os_str()]);
+    words.push(program.as_os_str());
     words.extend([programs.bwrap.as_os_str(), programs.unshare.as_os_str()]);
     if !Uid::effective().is_root() {
         words.insert(0, "sudo".as_ref());
@@ -82,11 +82,11 @@ pub(crate) fn rows(programs: &Programs) -> Result<Vec<Row>> {
 
 /// Measures; prints one line of nanoseconds for each of [`CONTENDERS`].
 pub(crate) fn measure_here(arguments: &[OsString]) -> Result<()> {
-    let [folder, program, launcher, bwrap, unshare] = arguments else {
+    let [folder, program, bwrap, unshare] = arguments else {
         return Err("it is for `cargo xtask bench` to start this".into());
     };
     let world = World::make(Path::new(folder), Path::new(program))?;
-    let launch = Launch::new(&world, launcher)?;
+    let launch = Launch::new(&world)?;
     let peers = [world.bwrap_same(bwrap)?, world.bwrap_bare(bwrap)?, world.unshare(unshare)?, world.alone()?];
     let mut times: [Vec<Duration>; 5] = Default::default();
     for round in 0..WARM_UP + ROUNDS {
@@ -177,18 +177,23 @@ fn strings(words: &[&OsStr]) -> Result<Vec<CString>> {
 
 /// Starts a program and waits for its end, which must be a good one.
 fn start(words: &[CString]) -> Result<Duration> {
-    run_with(words, &[], PidNamespace::Inherited)
+    let argv: Vec<_> = words.iter().map(CString::as_c_str).collect();
+    let program = argv.first().copied().ok_or("no program")?;
+    run_with(|streams| {
+        let pid_namespace = PidNamespace::Inherited;
+        let fds = &streams;
+        Ok(spawn(&SpawnRequest { program, argv: &argv, env: &[], fds, pid_namespace, cgroup: None })?)
+    })
 }
 
-/// The launcher and its description, as the app manager has them.
+/// The description of a launch, as the app manager has it.
 #[derive(Debug)]
 struct Launch {
-    launcher: Vec<CString>,
-    spec: Vec<u8>,
+    spec: LaunchSpec,
 }
 
 impl Launch {
-    fn new(world: &World, launcher: &OsStr) -> Result<Self> {
+    fn new(world: &World) -> Result<Self> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let arch: Arch = std::env::consts::ARCH.parse()?;
         let spec = LaunchSpec {
@@ -206,14 +211,23 @@ impl Launch {
             network: None,
             writable_executable: false,
         };
-        Ok(Self { launcher: strings(&[launcher])?, spec: spec.encode() })
+        Ok(Self { spec })
     }
 
     fn start(&self) -> Result<Duration> {
         let (report, report_in) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        fd_passing::send(&report, &self.spec, &[])?;
-        let time = run_with(&self.launcher, &[report_in.as_fd()], PidNamespace::New);
+        let time = run_with(|streams| {
+            let plan = Plan::new(&self.spec)?;
+            let fds = &[report_in.as_fd()];
+            let request = ForkRequest { streams, fds, pid_namespace: PidNamespace::New, cgroup: None };
+            Ok(fork(&request, |fds| {
+                if let Some(manager) = fds.into_iter().next() {
+                    carry_out(plan, manager, None);
+                }
+                1
+            })?)
+        });
         drop(report_in);
         let mut report = File::from(report);
         let (mut line, mut packet) = (String::new(), [0; MAX_REPORT_BYTES]);
@@ -226,22 +240,14 @@ impl Launch {
     }
 }
 
-fn run_with(words: &[CString], more: &[BorrowedFd<'_>], pid_namespace: PidNamespace) -> Result<Duration> {
-    let argv: Vec<_> = words.iter().map(CString::as_c_str).collect();
-    let program = argv.first().copied().ok_or("no program")?;
+fn run_with(start: impl FnOnce([BorrowedFd<'_>; 3]) -> Result<Spawned>) -> Result<Duration> {
     let begin = Instant::now();
     let (stdin, _) = std::io::pipe()?;
     let (mut stdout, stdout_in) = std::io::pipe()?;
     let (mut stderr, stderr_in) = std::io::pipe()?;
-    let fds: Vec<_> = [stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd()]
-        .into_iter()
-        .chain(more.iter().copied())
-        .collect();
-    let child =
-        spawn(&SpawnRequest { program, argv: &argv, env: &[], fds: &fds, pid_namespace, cgroup: None })?;
+    let child = start([stdin.as_fd(), stdout_in.as_fd(), stderr_in.as_fd()])?;
     let end = waitid(Id::PIDFd(child.pidfd.as_fd()), WaitPidFlag::WEXITED)?;
     let time = begin.elapsed();
-    drop(fds);
     drop((stdout_in, stderr_in));
     if end == WaitStatus::Exited(child.pid, 0) {
         return Ok(time);

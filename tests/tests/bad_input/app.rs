@@ -67,7 +67,7 @@ fn manifest_that_asks_for_what_is_not_enforced_is_refused_with_the_reason() {
             64,
             &["`update`", "tool/nacre.yaml:5:10", "is not updated yet"],
         ),
-        ("build: none", "build: make", 64, &["tool/nacre.yaml:4:8"]),
+        ("build: none", "build: make", 65, &["tool/nacre.yaml:4:8", "build: [make]"]),
         // Both: what is mistyped must be put right before what is forbidden can be judged.
         ("build: none", "bulid: none\nevents: [update]", 65, &["`bulid`", "`update`"]),
     ]);

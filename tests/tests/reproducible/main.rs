@@ -17,6 +17,9 @@ use site::Site;
 /// Seconds since 1970 that the files of the first and of the second build are of.
 const TIMES: [u64; 2] = [1_700_000_000, 946_684_801];
 
+/// The templates, and the most bytes that their packages may have.
+const APPS: [(&str, usize); 2] = [("c", 40_000), ("rust", 300_000)];
+
 /// Compares what two builds made; says what differs and where.
 fn assert_same(first: &Path, second: &Path) {
     let same = |name: &str| {
@@ -45,6 +48,14 @@ fn image_built_twice_with_a_warm_cache_is_the_same(board: Board) {
         .elsewhere();
     site::forget_programs(&cache);
     assert_same(&built, &second.build(board));
+    for (language, most) in APPS {
+        let app = first.app(language);
+        assert!(app.len() < most, "{language}: {} bytes", app.len());
+        // The manifest of a crate says where lib/app is: with another checkout it is another source.
+        if language == "c" {
+            assert!(app == second.app(language), "two packages of the template in C differ");
+        }
+    }
 }
 
 #[test]

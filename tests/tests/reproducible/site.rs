@@ -1,6 +1,7 @@
 //! A place where an image is built: its own copy of the sources, and its own surroundings.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -126,19 +127,35 @@ impl Site {
     /// Builds the demo image for a board; answers with its folder.
     pub(crate) fn build(&self, board: Board) -> PathBuf {
         let out = self.folder.join(format!("out-{}", board.name));
+        let words = ["build", "recipes/images/demo.yaml", "--board", board.name, "--out"];
+        self.run(&self.checkout, words.iter().map(AsRef::as_ref).chain([out.as_os_str()]));
+        out
+    }
+
+    /// Begins the template's app in a language, outside of the checkout, and builds it; answers with its package.
+    pub(crate) fn app(&self, language: &str) -> Vec<u8> {
+        let name = format!("greeter-{language}");
+        let out = self.folder.join(format!("{name}.app"));
+        let words = ["app", "new", &name, "--lang", language];
+        self.run(&self.folder, words.iter().map(AsRef::as_ref));
+        let words = ["app", "build", &name, "--out"];
+        self.run(&self.folder, words.iter().map(AsRef::as_ref).chain([out.as_os_str()]));
+        fs::read(&out).expect("the build leaves it")
+    }
+
+    fn run<'a>(&self, folder: &Path, words: impl Iterator<Item = &'a OsStr>) {
         let mut command = Command::new("sh");
         command
             .args(["-euc", "umask \"$0\"; exec \"$@\"", self.umask])
             .args(&self.wrapper)
-            .arg(&self.program);
-        command.args(["build", "recipes/images/demo.yaml", "--board", board.name, "--out"]).arg(&out);
-        command.current_dir(&self.checkout).env_remove("NACRE_SOURCE").env("NO_COLOR", "1");
+            .arg(&self.program)
+            .args(words);
+        command.current_dir(folder).env("NACRE_SOURCE", &self.checkout).env("NO_COLOR", "1");
         for (name, value) in &self.variables {
             command.env(name, value);
         }
         let output = command.output().expect("sh starts");
-        assert!(output.status.success(), "nacre build in {}:\n{}", self.checkout.display(), text(&output));
-        out
+        assert!(output.status.success(), "{command:?}:\n{}", text(&output));
     }
 }
 

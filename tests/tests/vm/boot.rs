@@ -21,7 +21,7 @@ fn demo_in_its_memory_shows_the_chart(board: Board) {
 
 fn run_expected_line_comes_exits_0_and_never_comes_exits_75(board: Board) {
     let image = demo_on(board).copy();
-    let found = run(&["run", image.arg(), "--timeout", "120s", "--expect", r"init: data is /dev/"]);
+    let found = run(&["run", image.arg(), "--timeout", "120s", "--expect", r"appmgr: demo .* for "]);
     assert_eq!(found.status.code(), Some(0), "{}", nacre_tests::nacre::text(&found));
     let missed = run(&["run", image.arg(), "--timeout", "3s", "--expect", "a line that nobody prints"]);
     assert_eq!(missed.status.code(), Some(75), "{}", nacre_tests::nacre::text(&missed));
@@ -30,7 +30,7 @@ fn run_expected_line_comes_exits_0_and_never_comes_exits_75(board: Board) {
 fn run_disk_in_use_is_refused(board: Board) {
     let image = demo_on(board).copy();
     let mut vm = Vm::start(&image, &[]);
-    vm.wait_for("init: data is");
+    vm.wait_for("appmgr: demo");
     let second = run(&["run", image.arg(), "--timeout", "5s"]);
     assert_eq!(second.status.code(), Some(75), "{}", nacre_tests::nacre::text(&second));
 }

@@ -76,7 +76,7 @@ fn follow(board: Board, language: &str) {
         "hint: did you mean `limits`?",
         "accepts connections on TCP port 8080 of the device",
         "hello from greeter",
-        "greeter: listening on port 8080",
+        "greeter: listening port=8080",
         "may not use the network",
     ] {
         assert!(said.contains(expected), "`{expected}` is not in\n{said}");

@@ -8,7 +8,7 @@ use nacre_tests::image::{ARMV7, Board, Image, demo_on};
 use nacre_tests::nacre::{nacre, run, text};
 
 /// What the console of a device says that has come as far as its apps.
-const HEALTHY: &str = "init: data is";
+const HEALTHY: &str = "recorder: started (pid ";
 
 /// Offset, and the part that has to be named, for a byte at the start, in the middle and at the end of each part.
 fn victims(image: &Image) -> Vec<(u64, &'static str)> {

@@ -28,7 +28,7 @@ fn app_stopped_stays_down_and_starts_again_on_request(board: Board) {
     let mut vm = Vm::start(&image, &[]);
     vm.wait_for(r"\] reporter: \d+ samples");
     vm.device(&image, &["stop", "recorder"]);
-    vm.wait_for(r"\] reporter: no samples: unavailable");
+    vm.wait_for(r"\] reporter: warning: no samples why=.unavailable");
     assert_eq!(app(&vm, &image, "recorder")["state"], "stopped");
     vm.device(&image, &["start", "recorder"]);
     vm.wait_for(r"\] recorder: [1-9]\d* samples kept");

@@ -14,6 +14,8 @@ macro_rules! on_each_board {
 }
 use on_each_board;
 
+mod app_api;
+mod app_vm;
 mod attacks;
 mod boot;
 mod budgets;
@@ -31,3 +33,4 @@ mod network;
 mod power;
 mod quota;
 mod sandbox;
+mod sideload;

@@ -17,7 +17,10 @@ const LISTS: u64 = 24;
 const TASKS: u64 = 256;
 
 fn storage_of_an_app_is_there_when_the_others_have_filled_theirs(board: Board) {
-    let storage = format!("storage: {{ data: {KIB}KiB }}\n");
+    // Memory for so many names as the kernel keeps them, of two lives of the app: it is not what is tried here.
+    let storage = format!(
+        "storage: {{ data: {KIB}KiB }}\nlimits: {{ memory: 2MiB, tasks: 4, cpu: 50%, open-files: 32, tmp: 16KiB }}\n"
+    );
     let apps = ["first", "second", "third"];
     let steps = ["crowd /data", "fill /data/f0", "hang"];
     let image = apps.iter().fold(Steps::new(board), |image, app| image.app(app, &steps, &storage));

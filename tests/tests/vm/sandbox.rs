@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nacre_tests::PROBE_VERDICTS;
 use nacre_tests::image::{Board, build};
 use nacre_tests::vm::Vm;
 use regex::Regex;
@@ -25,30 +26,7 @@ fn app_in_the_sandbox_is_refused_by_each_layer(board: Board) {
     assert_eq!(said["status NoNewPrivs"], "1");
     assert_eq!(said["status OomScore"], "500");
     assert!(!said.contains_key("status AppmgrOomScore"));
-    let expected = [
-        ("mount", &["EPERM"][..]),
-        ("unshare", &["EPERM"]),
-        ("ptrace", &["EPERM"]),
-        ("raw-socket", &["EPERM"]),
-        ("write-outside", &["EACCES", "EROFS"]),
-        // Without `network` there is no socket to do it with; with it, Landlock's EACCES: see network.rs.
-        ("listen", &["EPERM"]),
-        ("connect", &["EPERM"]),
-        ("become-root", &["EPERM", "EINVAL"]),
-        ("see-processes", &["ENOENT"]),
-        ("own-memory", &["EACCES", "EROFS"]),
-        ("device-node", &["EPERM"]),
-        ("memory-file", &["EPERM"]),
-        ("read-packages", &["ENOENT"]),
-        ("data-within", &["succeeded"]),
-        ("data-beyond", &["EDQUOT"]),
-        ("tmp-within", &["succeeded"]),
-        ("tmp-beyond", &["ENOSPC"]),
-        ("open-files-beyond", &["EMFILE"]),
-        ("tasks-within", &["succeeded"]),
-        ("tasks-beyond", &["EAGAIN"]),
-    ];
-    for (name, verdicts) in expected {
+    for (name, verdicts) in PROBE_VERDICTS {
         let verdict = &said[&format!("attempt {name}")];
         assert!(verdicts.contains(&verdict.as_str()), "{name}: {verdict}, expected one of {verdicts:?}");
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app_project::check::{Request, check};
-use crate::app_project::make::{default_path, make};
+use crate::app_project::make::{Made, default_path, make};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::keys::DEVELOPMENT;
@@ -18,7 +18,18 @@ const EXAMPLES: &str = "Examples:
 src/*.c. Both are static, with musl, and the same bytes on every machine that
 has the same compilers.
 
-Exit codes: as `nacre app check`; 65 also if the compiler refuses the sources.";
+`build: [make, thermostat]` runs a command, without a shell, in a fresh copy of
+the app's folder (without .git, out and folders with a CACHEDIR.TAG; all files
+of one age). Every file that it leaves in the folder $NACRE_OUT is a program of
+the app. It gets no other variables than these:
+  CC, AR           the C compiler for the board, static with musl, and ar
+  NACRE_ARCH       armv7 or x86_64
+  NACRE_TARGET     the same as Rust and LLVM name it
+  NACRE_OUT        folder for the programs
+  SOURCE_DATE_EPOCH, LC_ALL=C, TZ=UTC; an empty HOME; your PATH
+
+Exit codes: as `nacre app check`; 65 also if the compiler refuses the sources or
+the command fails.";
 
 /// Arguments of `nacre app build`.
 #[derive(Debug, clap::Args)]
@@ -48,12 +59,21 @@ pub fn execute(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     terminal.print(&checked.warnings);
     let out = args.out.clone().unwrap_or_else(|| default_path(&checked));
     let made = make(&checked, &args.keys, &out, terminal)?;
-    if args.json {
-        let json = serde_json::json!({ "path": made.path.display().to_string(), "size": made.size });
+    show(&made, "built", args.json, terminal)
+}
+
+/// Shows a package that was written.
+pub(super) fn show(made: &Made, done: &str, json: bool, terminal: &Terminal) -> Result<(), Failure> {
+    terminal.print(&made.unused);
+    if json {
+        let hints: Vec<String> = made.unused.entries().iter().map(|found| found.one_line()).collect();
+        let json = serde_json::json!({
+            "path": made.path.display().to_string(), "size": made.size, "warnings": hints,
+        });
         super::super::print(&format!("{json:#}\n"))?;
     } else {
         super::super::print(&made.size.table())?;
     }
-    terminal.notice(&format!("built `{}`", made.path.display()));
+    terminal.notice(&format!("{done} `{}`", made.path.display()));
     Ok(())
 }

@@ -16,6 +16,9 @@ All that is wrong is said at once, each with its line and a remedy. With a
 recipe, the app is also held against that image's other apps: ports, devices,
 messages and the sum of the limits.
 
+If `nacre app build` has been here since the last change, its package in `out`
+is searched for what the manifest asks for and the app never names.
+
 Exit codes: 0 nothing is wrong; 64 it asks for what can't be enforced yet;
 65 something is wrong; 66 a file that it names is missing.";
 
@@ -40,7 +43,7 @@ pub struct Args {
 /// Does it.
 pub fn execute(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let request = Request { app: args.app.clone(), board: args.board.clone(), recipe: args.recipe.clone() };
-    let checked = check(&request).inspect_err(|failure| {
+    let mut checked = check(&request).inspect_err(|failure| {
         // The words go to standard error all the same.
         if args.json
             && let Some(report) = failure.report()
@@ -48,6 +51,7 @@ pub fn execute(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
             let _ = super::super::print(&format!("{}\n", report.to_json()));
         }
     })?;
+    checked.look_at_package();
     terminal.print(&checked.warnings);
     if args.json {
         return super::super::print(&format!("{:#}\n", checked.json()));

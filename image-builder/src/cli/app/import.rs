@@ -41,16 +41,16 @@ pub struct Args {
     /// The manifest of an Azure Sphere app, `app_manifest.json`.
     #[arg(value_name = "FILE")]
     manifest: PathBuf,
-    /// The file to write; without it, `nacre.yaml` beside the manifest.
+    /// File to write; else nacre.yaml beside the manifest.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The hardware definition that the app was built with.
     #[arg(long, value_name = "FILE")]
     hardware: Option<PathBuf>,
-    /// The manifest of an app that it may talk to; can be given more than once.
+    /// Manifest of an app it may talk to; may be given again.
     #[arg(long, value_name = "FILE")]
     peer: Vec<PathBuf>,
-    /// Write JSON: what is written, line by line, and what is left out.
+    /// Write JSON: each line, and what is left out.
     #[arg(long)]
     json: bool,
 }

@@ -10,7 +10,7 @@ use crate::package_file::open::{PackageFile, ReadPackageError};
 use crate::terminal::Terminal;
 
 /// Reads a package, whoever signed it.
-pub(super) fn read(path: &Path) -> Result<PackageFile, Failure> {
+pub(in crate::cli) fn read(path: &Path) -> Result<PackageFile, Failure> {
     PackageFile::read(path).map_err(failure)
 }
 

@@ -8,6 +8,7 @@ use nacre_verify::envelope::ParseToBeSignedError;
 use nacre_verify::key::{KEY_ID_BYTES, KeyId, PublicKey, SIGNATURE_BYTES};
 use nacre_verify::package::{MAX_MANIFEST_BYTES, ParseRequestError, open_package, write_package};
 use nacre_verify::slot::ReadAt as _;
+use serde_json::json;
 
 use super::package;
 use crate::failure::{Exit, Failure, OrFail};
@@ -66,6 +67,9 @@ pub(super) struct Args {
     /// Write here; without it, FILE.app is replaced.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 fn parse_key_id(text: &str) -> Result<KeyId, String> {
@@ -106,12 +110,14 @@ fn check_image(package: &PackageFile) -> Result<(), Failure> {
 fn sign_here(args: &Args, package: &PackageFile, terminal: &Terminal) -> Result<(), Failure> {
     let set = key_set(args)?;
     let key = set.private(Role::App)?;
-    show(&Request::new(&package.content, PublicKey::of(&key).id()).or_fail(Exit::BadInput, bad)?, terminal)?;
+    let request = Request::new(&package.content, PublicKey::of(&key).id()).or_fail(Exit::BadInput, bad)?;
+    show(args, &request, terminal)?;
     let signed = package.content.payload.sign(&key).or_fail(Exit::BadInput, bad)?;
     let bytes = write_package(&signed, &package.image).or_fail(Exit::BadInput, bad)?;
     put_package(args, package, &bytes, &[PublicKey::of(&key)], terminal)?;
     warn_of_development(&set, terminal);
-    Ok(())
+    let out = args.out.as_ref().unwrap_or(&package.path);
+    done(args, "package", out, &request)
 }
 
 fn export(args: &Args, package: &PackageFile, out: &Path, terminal: &Terminal) -> Result<(), Failure> {
@@ -121,11 +127,11 @@ fn export(args: &Args, package: &PackageFile, out: &Path, terminal: &Terminal) -
     };
     let request = Request::new(&package.content, key).or_fail(Exit::BadInput, bad)?;
     not_over(out, &package.path, "--export-request")?;
-    show(&request, terminal)?;
+    show(args, &request, terminal)?;
     write::put(out, &request.bytes)?;
     terminal.notice(&format!("wrote the request, {} bytes: {}", request.bytes.len(), out.display()));
     terminal.notice("where the key is: nacre app sign --request REQUEST --keys NAME --out SIGNATURE");
-    Ok(())
+    done(args, "request", out, &request)
 }
 
 fn sign_request(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
@@ -155,11 +161,11 @@ fn sign_request(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Refused, step)
             .hint("choose the key set with --keys, or make the request again with --key-id"));
     }
-    show(&request, terminal)?;
+    show(args, &request, terminal)?;
     write::put(out, &request.content.payload.signature(&key).or_fail(Exit::BadInput, bad)?)?;
     terminal.notice(&format!("wrote the signature, {SIGNATURE_BYTES} bytes: {}", out.display()));
     warn_of_development(&set, terminal);
-    Ok(())
+    done(args, "signature", out, &request)
 }
 
 fn import(args: &Args, package: &PackageFile, path: &Path, terminal: &Terminal) -> Result<(), Failure> {
@@ -194,7 +200,9 @@ fn import(args: &Args, package: &PackageFile, path: &Path, terminal: &Terminal) 
     };
     let known = KnownKeys::load(None)?;
     terminal.notice(&format!("signed by {}", text::key(&known.standing(key))));
-    put_package(args, package, &signed, &keys, terminal)
+    put_package(args, package, &signed, &keys, terminal)?;
+    let request = Request::new(&package.content, key).or_fail(Exit::BadInput, bad)?;
+    done(args, "package", args.out.as_ref().unwrap_or(&package.path), &request)
 }
 
 /// Verifies a package as the device will, then puts it in its place.
@@ -214,8 +222,26 @@ fn put_package(
     Ok(())
 }
 
+/// Says for programs what was written, and what it is that is signed.
+fn done(args: &Args, what: &str, path: &Path, request: &Request) -> Result<(), Failure> {
+    if !args.json {
+        return Ok(());
+    }
+    let json = json!({
+        "wrote": what,
+        "path": path.display().to_string(),
+        "key": KnownKeys::load(None)?.standing(request.key),
+        "request_sha256": request.sha256().to_string(),
+        "statement": Statement::of(&request.content),
+    });
+    crate::cli::print(&format!("{json:#}\n"))
+}
+
 /// Shows what is signed.
-fn show(request: &Request, terminal: &Terminal) -> Result<(), Failure> {
+fn show(args: &Args, request: &Request, terminal: &Terminal) -> Result<(), Failure> {
+    if args.json {
+        return Ok(());
+    }
     let statement = text::statement(&Statement::of(&request.content), package::colour(terminal));
     let key = text::key(&KnownKeys::load(None)?.standing(request.key));
     let asked = text::named("key", &key)

@@ -9,7 +9,12 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <nacre/app.h>
+
 #include "answer.h"
+
+/* Between two heartbeats, in milliseconds: a third of what nacre.yaml says. */
+#define HEARTBEAT 10000
 
 /* The port in `--port 8080`. */
 static unsigned short port_of(int argc, char **argv)
@@ -27,6 +32,9 @@ static void serve(int connection)
 	char request[512], response[256];
 	ssize_t length;
 
+	/* Who knocked may have gone again. */
+	if (connection < 0)
+		return;
 	setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	length = read(connection, request, sizeof request);
@@ -41,27 +49,37 @@ static void serve(int connection)
 
 int main(int argc, char **argv)
 {
+	static struct nacre os;
 	const unsigned short port = port_of(argc, argv);
 	const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char number[8];
+	int woken;
 
 	/* Whoever reads the answer may be gone already. */
 	signal(SIGPIPE, SIG_IGN);
-	/* Each line comes to the log when it is written, not when the buffer is full. */
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (listener < 0 || bind(listener, (const struct sockaddr *)&address, sizeof address) != 0
 	    || listen(listener, 8) != 0) {
 		fprintf(stderr, "listen on port %u: %s\n", port, strerror(errno));
 		return 1;
 	}
-	/* What is written to standard output and standard error is the app's log: `nacre device logs`. */
-	printf("listening on port %u\n", port);
-	for (;;) {
-		const int connection = accept(listener, NULL, NULL);
-
-		if (connection >= 0)
-			serve(connection);
-		else if (errno != EINTR && errno != ECONNABORTED)
-			fprintf(stderr, "a connection failed: %s\n", strerror(errno));
+	/* The OS: told that the app is well, and asked to tell it before it is stopped. */
+	if (nacre_open(&os) < 0 || nacre_beat_every(&os, HEARTBEAT) < 0 || nacre_events(&os) < 0) {
+		fprintf(stderr, "%s\n", nacre_words(&os));
+		return 1;
 	}
+	/* A line of the log with its parts, for `nacre device logs`. What is printed comes there as well, as text. */
+	snprintf(number, sizeof number, "%u", port);
+	nacre_log(&os, NACRE_INFO, "listening", "port", number, NULL);
+	while ((woken = nacre_wait(&os, &listener, 1, -1)) != NACRE_SHUTDOWN) {
+		if (woken < 0) {
+			fprintf(stderr, "%s\n", nacre_words(&os));
+			return 1;
+		}
+		if (woken == NACRE_READY)
+			serve(accept(listener, NULL, NULL));
+	}
+	/* SIGTERM follows within a second: what must be written would be written here. */
+	nacre_log(&os, NACRE_INFO, "stopping", NULL);
+	return 0;
 }

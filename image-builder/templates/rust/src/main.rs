@@ -1,20 +1,39 @@
 //! Answers each HTTP request with one line.
 
+use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-fn main() -> std::io::Result<()> {
+use nacre_app::{Event, Level, System, Wake};
+
+/// Between two heartbeats: a third of what nacre.yaml says.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+fn main() -> Result<(), Box<dyn Error>> {
     let port = port_of(std::env::args().skip(1)).unwrap_or(8080);
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
-    // What is written to standard output and standard error is the app's log: `nacre device logs`.
-    println!("listening on port {port}");
-    for stream in listener.incoming() {
-        // One bad connection is no reason to end; one that waits would keep all others out.
-        if let Err(error) = stream.and_then(serve) {
-            eprintln!("a connection failed: {error}");
+    // The OS: told that the app is well, and asked to tell it before it is stopped.
+    let mut system = System::connect()?;
+    system.beat_every(HEARTBEAT)?;
+    system.events()?;
+    // A line of the log with its parts, for `nacre device logs`. What is printed comes there as well, as text.
+    system.log(Level::Info, "listening", &[("port", &port)])?;
+    loop {
+        match system.wait(&[listener.as_fd()], Duration::MAX)? {
+            Wake::Ready(_) => {
+                // One bad connection is no reason to end; one that waits would keep all others out.
+                if let Err(error) = listener.accept().and_then(|(stream, _)| serve(stream)) {
+                    eprintln!("a connection failed: {error}");
+                }
+            }
+            // SIGTERM follows within a second: what must be written would be written here.
+            Wake::Event(Event::Shutdown) => break,
+            _ => {}
         }
     }
+    system.log(Level::Info, "stopping", &[])?;
     Ok(())
 }
 

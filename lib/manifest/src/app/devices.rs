@@ -19,7 +19,8 @@ pub struct DevicePlaces {
 }
 
 impl DevicePlaces {
-    fn of(&self, kind: DeviceKind) -> &[Place] {
+    /// Those of one kind.
+    pub fn of(&self, kind: DeviceKind) -> &[Place] {
         match kind {
             DeviceKind::Gpio => &self.gpio,
             DeviceKind::Uart => &self.uart,

@@ -4,12 +4,13 @@ mod amounts;
 mod board_limits;
 pub mod bounds;
 mod devices;
+mod elsewhere;
 mod files;
 mod network;
 mod notices;
 mod peers;
 mod read;
-mod unenforced;
+mod way;
 
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,9 @@ pub enum Build {
     },
     /// The C sources in the app's folder ([`C_FOLDER`]): one program, the first word of `run`.
     C,
+    /// A command, run in a copy of the app's folder: every file that it leaves in the folder `NACRE_OUT` lands in
+    /// [`BIN_FOLDER`]. A program and its arguments, without a shell.
+    Command(Vec<String>),
     /// Nothing is built: the programs are among the `files`.
     None,
 }
@@ -77,6 +81,14 @@ pub struct Places {
     pub peers: Vec<Place>,
     /// The entries of `network.listen`, in the order of [`Network::listen`](crate::device::Network::listen).
     pub listen: Vec<Place>,
+    /// The entries of `network.connect`, in the order of [`Network::connect`](crate::device::Network::connect).
+    pub connect: Vec<Place>,
+    /// `system`, or the file; and so on.
+    pub system: Place,
+    /// `events`.
+    pub events: Place,
+    /// `health`.
+    pub health: Place,
     /// The entries of `devices`.
     pub devices: DevicePlaces,
     /// `limits.memory`, or the component id if it is the default.

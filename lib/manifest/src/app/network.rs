@@ -21,9 +21,16 @@ const DNS: u16 = 53;
 /// The port on which the device awaits a DHCP server's answers (RFC 2131, section 4.1).
 const DHCP: Port = Port { protocol: Protocol::Udp, number: 68 };
 
-/// Reads `network`; the places are those of [`Network::listen`], in its order.
-pub(super) fn read(reading: &mut Reading<'_>, fields: &Fields<'_>) -> (Option<Network>, Vec<Place>) {
-    let Some(node) = fields.get("network") else { return (None, Vec::new()) };
+/// Where the entries stand, each list in the order of [`Network`]'s.
+#[derive(Default)]
+pub(super) struct NetworkPlaces {
+    pub(super) connect: Vec<Place>,
+    pub(super) listen: Vec<Place>,
+}
+
+/// Reads `network`.
+pub(super) fn read(reading: &mut Reading<'_>, fields: &Fields<'_>) -> (Option<Network>, NetworkPlaces) {
+    let Some(node) = fields.get("network") else { return Default::default() };
     let fields = reading.fields(node, &["connect", "listen"]);
     let connect = entries(reading, fields.get("connect"), MAX_CONNECT, CONNECT_EXAMPLE, parse_remote);
     let listen = entries(reading, fields.get("listen"), MAX_LISTEN, LISTEN_EXAMPLE, parse_listen);
@@ -31,7 +38,10 @@ pub(super) fn read(reading: &mut Reading<'_>, fields: &Fields<'_>) -> (Option<Ne
         let hint = format!("write `{CONNECT_EXAMPLE}` or `{LISTEN_EXAMPLE}`, or remove it");
         reading.bad(node, "`network` is empty", hint);
     }
-    let places = listen.values().map(|item| reading.place(item)).collect();
+    let places = NetworkPlaces {
+        connect: connect.values().map(|item| reading.place(item)).collect(),
+        listen: listen.values().map(|item| reading.place(item)).collect(),
+    };
     let network = Network { connect: connect.into_keys().collect(), listen: listen.into_keys().collect() };
     (Some(network), places)
 }
@@ -65,6 +75,10 @@ fn slip<T>(text: &str, reason: &str, hint: impl Into<String>) -> Result<T, Slip>
 
 /// `tcp:api.example.com:443`.
 fn parse_remote(text: &str) -> Result<Remote, Slip> {
+    if text.contains(char::is_whitespace) {
+        let without: String = text.split_whitespace().collect();
+        return slip(text, "has a space in it", format!("did you mean `{}`?", shown(&without)));
+    }
     if let Some(near) = of_url(text) {
         return slip(text, "is an address of the web", format!("did you mean `{near}`?"));
     }
@@ -113,6 +127,11 @@ fn parse_protocol(text: &str) -> Result<(Protocol, &str), Slip> {
     // `example.com:443` begins with a host, `tpc:…` with a slip, `icmp:…` with something else.
     let is_port = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
     let near = did_you_mean(&word.to_ascii_lowercase(), WORDS.map(|(known, _)| known));
+    if let Some((word, port)) = text.split_once('/')
+        && WORDS.iter().any(|(known, _)| *known == word)
+    {
+        return slip(text, "has no `:`", format!("did you mean `{word}:{}`?", shown(port)));
+    }
     match near {
         Some(near) => slip(text, "has no known protocol", format!("did you mean `{near}:{}`?", shown(rest))),
         None if word.contains('.') && (is_port || rest.is_empty()) => {
@@ -132,6 +151,7 @@ fn parse_number(text: &str, number: &str) -> Result<u16, Slip> {
     match number.parse() {
         Ok(found) if is_plain && found != 0 => Ok(found),
         _ if number.is_empty() => slip(text, "has no port", HINT),
+        _ if number.contains(['-', ',']) => slip(text, "is more than one port", "list each port by itself"),
         _ => slip(text, &format!("has no good port: `{}`", shown(number)), HINT),
     }
 }

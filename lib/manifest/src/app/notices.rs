@@ -49,6 +49,11 @@ pub(super) fn events(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Vec<Even
 /// Reads `memory`: whether the app may have memory that is writable and executable.
 pub(super) fn writable_executable(reading: &mut Reading<'_>, fields: &Fields<'_>) -> bool {
     let Some(memory) = fields.get("memory") else { return false };
+    if let Value::Text(_) | Value::Integer(_) = memory.value {
+        let hint = "how much it may use is a limit: `limits: { memory: 4MiB }`";
+        reading.wrong_kind(memory, "a map of fields", hint);
+        return false;
+    }
     let fields = reading.fields(memory, &["writable-executable"]);
     fields.get("writable-executable").and_then(|node| reading.boolean(node)).unwrap_or(false)
 }

@@ -3,11 +3,13 @@
 use nacre_diag::Report;
 
 use super::files::{self, AppFile};
-use super::{AppSource, BIN_FOLDER, Build, Places, amounts, bounds, devices, network, notices, unenforced};
-use crate::component::ComponentId;
+use super::{
+    AppSource, BIN_FOLDER, Build, Places, amounts, bounds, devices, elsewhere, network, notices, way,
+};
+use crate::component::{ComponentId, meant_by};
 use crate::device::{Manifest, SystemGrant};
 use crate::path::{folder_of, image_path};
-use crate::yaml::{Fields, Node, Reading, Value, shown};
+use crate::yaml::{Fields, Node, Reading, Value};
 
 const FIELDS: [&str; 18] = [
     "app",
@@ -33,7 +35,7 @@ const FIELDS: [&str; 18] = [
 pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
     let (mut reading, root) = Reading::start(text, file)?;
     let reader = &mut reading;
-    let fields = reader.fields(&root, &FIELDS);
+    let fields = reader.fields_or(&root, &FIELDS, elsewhere::hint);
 
     let app = component(reader, &fields);
     let version = version(reader, &fields);
@@ -41,7 +43,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
         .get("rollback-index")
         .and_then(|node| reader.number(node, 0..=u64::MAX))
         .unwrap_or(bounds::ROLLBACK_INDEX);
-    let build = build(reader, &fields);
+    let build = way::read(reader, &fields);
     let files = fields.get("files").map(|node| files::read(reader, node)).unwrap_or_default();
     let run = run(reader, &fields, build.as_ref(), &files);
     let critical = fields.get("critical").and_then(|node| reader.boolean(node)).unwrap_or(false);
@@ -50,7 +52,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
     let data_bytes = amounts::storage(reader, &fields);
     let system = system(reader, &fields);
     let (peers, peer_places) = peers(reader, &fields, app.as_ref());
-    let (network, listen_places) = network::read(reader, &fields);
+    let (network, network_places) = network::read(reader, &fields);
     let (devices, device_places) = devices::read(reader, &fields);
     let health = notices::health(reader, &fields);
     let events = notices::events(reader, &fields);
@@ -70,7 +72,11 @@ pub(super) fn read(text: &str, file: &str) -> Result<AppSource, Report> {
         build: reading.place_or_file(fields.get("build")),
         program: reading.place_or_file(program),
         peers: peer_places,
-        listen: listen_places,
+        listen: network_places.listen,
+        connect: network_places.connect,
+        system: reading.place_or_file(fields.get("system")),
+        events: reading.place_or_file(fields.get("events")),
+        health: reading.place_or_file(fields.get("health")),
         devices: device_places,
         memory: limit_place("memory"),
         tasks: limit_place("tasks"),
@@ -116,48 +122,17 @@ fn inner<'n>(fields: &Fields<'n>, outer: &str, name: &str) -> Option<&'n Node> {
 
 fn component(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<ComponentId> {
     let node = fields.need(reading, "app", "app: com.example.thermostat")?;
-    reading.parsed(node, "")
+    reading.parsed(node, &component_hint(node))
+}
+
+fn component_hint(node: &Node) -> String {
+    let Value::Text(text) = &node.value else { return String::new() };
+    meant_by(text).map(|id| format!("did you mean `{id}`?")).unwrap_or_default()
 }
 
 fn version(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<String> {
     let node = fields.need(reading, "version", "version: 1.0.0")?;
     super::version_text(reading, node)
-}
-
-/// How an app's programs can be made.
-const WAYS: [&str; 3] = ["cargo", "c", "none"];
-
-fn build(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Option<Build> {
-    let node = fields.need(reading, "build", "build: cargo")?;
-    let package = fields.get("package").and_then(|node| package(reading, node));
-    match &node.value {
-        Value::Text(text) if text == "cargo" => return Some(Build::Cargo { package }),
-        Value::Text(text) if text == "c" || text == "none" => {
-            if let Some(node) = fields.get("package") {
-                reading.bad(node, format!("`package` has no meaning with `build: {text}`"), "remove it");
-            }
-            return Some(if text == "c" { Build::C } else { Build::None });
-        }
-        // A slip of a word is a slip, everything else a way of building that is not there.
-        Value::Text(text) if nacre_diag::did_you_mean(text, WAYS).is_some() => {
-            reading.word(node, &WAYS.map(|way| (way, ())));
-        }
-        Value::Text(_) | Value::Map(_) | Value::List(_) => unenforced::refuse_build(reading, node),
-        _ => reading.wrong_kind(node, "`cargo`, `c` or `none`", ""),
-    }
-    None
-}
-
-/// A cargo package's name: what `cargo new` takes.
-fn package(reading: &mut Reading<'_>, node: &Node) -> Option<String> {
-    let text = reading.text(node)?;
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if text.is_empty() || text.len() > 64 || text.starts_with('-') || !text.chars().all(good) {
-        let message = format!("`package`: `{}` is not the name of a package", shown(text));
-        reading.bad(node, message, "it has only letters, digits, `-` and `_`");
-        return None;
-    }
-    Some(text.to_owned())
 }
 
 fn run(
@@ -204,7 +179,19 @@ fn check_program(
     files: &[AppFile],
 ) {
     if let Err(slip) = image_path(program) {
-        reading.bad(node, format!("`run[0]`: {}", slip.message), slip.hint);
+        let hint = match program.rsplit('/').next().unwrap_or_default() {
+            "sh" | "bash" | "ash" | "busybox" | "env" => {
+                "there is no shell on the device: name a program of the app".to_owned()
+            }
+            name if !name.is_empty()
+                && name == program
+                && image_path(&format!("/app/bin/{name}")).is_ok() =>
+            {
+                format!("programs are in {BIN_FOLDER}: did you mean `{BIN_FOLDER}/{name}`?")
+            }
+            _ => slip.hint,
+        };
+        reading.bad(node, format!("`run[0]`: {}", slip.message), hint);
         return;
     }
     let built = program.strip_prefix(BIN_FOLDER).and_then(|rest| rest.strip_prefix('/'));
@@ -243,7 +230,7 @@ fn peers(
     let (mut peers, mut places) = (Vec::new(), Vec::new());
     let Some(node) = fields.get("apps") else { return (peers, places) };
     for item in reading.list(node, bounds::MAX_PEERS, "apps: [com.example.logger]") {
-        let Some(peer) = reading.parsed::<ComponentId>(item, "") else { continue };
+        let Some(peer) = reading.parsed::<ComponentId>(item, &component_hint(item)) else { continue };
         if Some(&peer) == own {
             reading.bad(
                 item,

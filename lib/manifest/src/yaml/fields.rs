@@ -9,7 +9,7 @@ use std::str::FromStr;
 use nacre_diag::did_you_mean;
 
 use super::reading::Reading;
-use super::tree::{Node, Value};
+use super::tree::{Node, Step, Value};
 use crate::unit::{self, Slip};
 
 /// The known fields of one map.
@@ -42,12 +42,32 @@ impl<'n> Fields<'n> {
 impl Reading<'_> {
     /// The fields of a map. Unknown and repeated ones are recorded.
     pub(crate) fn fields<'n>(&mut self, node: &'n Node, known: &[&'static str]) -> Fields<'n> {
+        self.fields_or(node, known, |_| None)
+    }
+
+    /// The same, where a hint is known for names that belong elsewhere or to other people's files.
+    pub(crate) fn fields_or<'n>(
+        &mut self,
+        node: &'n Node,
+        known: &[&'static str],
+        elsewhere: impl Fn(&str) -> Option<String>,
+    ) -> Fields<'n> {
         let Value::Map(entries) = &node.value else {
             let example = known.first().copied().unwrap_or("name");
-            self.wrong_kind(node, "a map of fields", &format!("write `{example}: …` and the like"));
+            if node.label.is_empty() && matches!(node.value, Value::Null) {
+                self.bad(node, "there is nothing in the file", format!("it begins like `{example}: …`"));
+                return Fields::default();
+            }
+            let like = if node.label.is_empty() {
+                format!("write it like `{example}: …`, one field a line")
+            } else {
+                format!("write it like `{}: {{ {example}: … }}`", shown(&node.label))
+            };
+            self.wrong_kind(node, "a map of fields", &like);
             return Fields::default();
         };
         let mut fields = Fields { map: Some(node), ..Fields::default() };
+        let mut listed = false;
         for entry in entries {
             let (key, value) = (entry.key.as_str(), &entry.value);
             if fields.found.contains_key(key) {
@@ -56,11 +76,15 @@ impl Reading<'_> {
                 fields.found.insert(key, value);
             } else {
                 let under = under(&node.label);
-                let near = did_you_mean(key, known.iter().copied());
+                let there = elsewhere(key);
+                let near = did_you_mean(key, known.iter().copied()).filter(|_| there.is_none());
                 fields.meant.extend(near);
-                let hint = match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("known fields{under}: {}", known.join(", ")),
+                let hint = match (there, near) {
+                    (Some(there), _) => there,
+                    (None, Some(near)) => format!("did you mean `{near}`?"),
+                    // Once is enough.
+                    (None, None) if std::mem::replace(&mut listed, true) => String::new(),
+                    (None, None) => format!("known fields{under}: {}", known.join(", ")),
                 };
                 self.bad_key(value, key, format!("unknown field `{}`{under}", shown(key)), hint);
             }
@@ -91,7 +115,7 @@ impl Reading<'_> {
             Value::List(items) => {
                 let message =
                     format!("`{}` has {} elements, at most {max} are allowed", node.label, items.len());
-                self.bad(node, message, "");
+                self.bad(node, message, "remove some of them: a small device keeps no room for more");
                 &[]
             }
             _ => {
@@ -244,6 +268,12 @@ impl Reading<'_> {
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),
         };
+        let hint = match (&node.value, hint) {
+            (Value::Null, "") if matches!(node.path.last(), Some(Step::Value(_))) => {
+                "write its value behind the colon, or remove the line"
+            }
+            (_, hint) => hint,
+        };
         self.bad(node, format!("{name} must be {wanted}, but is {found}"), hint);
     }
 }
@@ -253,11 +283,13 @@ pub(crate) fn under(label: &str) -> String {
     if label.is_empty() { String::new() } else { format!(" under `{label}`") }
 }
 
-/// A text from the file in short, for a message.
+/// A text from the file in short, for a message: its first line, and not too much of it.
 pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    let first = text.split('\n').next().unwrap_or_default();
+    match first.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &first[..end]),
+        None if first.len() < text.trim_end().len() => format!("{first}…"),
+        None => first.to_owned(),
     }
 }

@@ -1,14 +1,16 @@
 //! One file being read: its tree, and the problems found so far.
 
+use std::cell::OnceCell;
+
 use nacre_diag::{Diagnostic, ExitCode, Place, Report};
 use serde::de::DeserializeSeed as _;
 
 use super::alias::find_alias;
 use super::fields::under;
-use super::locate::locate;
-use super::source::{Source, too_long};
+use super::locate::{Positions, locate, positions};
+use super::source::{Source, disguised, too_long};
 use super::syntax::not_yaml;
-use super::tree::{Budget, Node, ReadNode, Value};
+use super::tree::{Budget, Node, ReadNode, Step, Value};
 use super::{MAX_PROBLEMS, MAX_TEXT};
 
 /// A file and what is wrong with it.
@@ -16,6 +18,8 @@ pub(crate) struct Reading<'t> {
     source: Source<'t>,
     report: Report,
     left_out: usize,
+    /// Of all scalars, once one was asked for.
+    positions: OnceCell<Positions>,
 }
 
 impl<'t> Reading<'t> {
@@ -24,12 +28,15 @@ impl<'t> Reading<'t> {
         if text.len() > MAX_TEXT {
             return Err(too_long(file).into());
         }
+        // Some editors begin a file with it; to the YAML library it would be a document of its own.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let source = Source { file, text };
         let budget = Budget::default();
         let seed = ReadNode { label: String::new(), path: Vec::new(), budget: &budget };
         match seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
             Ok(root) => {
-                let mut reading = Self { source, report: Report::new(), left_out: 0 };
+                let mut reading =
+                    Self { source, report: Report::new(), left_out: 0, positions: OnceCell::new() };
                 if let Some(node) = find_alias(text, &root) {
                     let message = "anchors and aliases (`&name`, `*name`) are not read here";
                     reading.bad_key(
@@ -78,17 +85,25 @@ impl<'t> Reading<'t> {
             self.left_out += 1;
             return;
         }
-        let found = Diagnostic::error(exit, message).at(place(self));
+        let place = place(self);
+        let hint = disguised(&place).unwrap_or(hint);
+        let found = Diagnostic::error(exit, message).at(place);
         self.report.push(if hint.is_empty() { found } else { found.with_hint(hint) });
     }
 
     /// Where a value stands.
     pub(crate) fn place(&self, node: &Node) -> Place {
-        let Some((line, column)) = locate(self.source.text, &node.path) else {
+        let Some((line, column)) = self.position(&node.path) else {
             return Place::file(self.source.file);
         };
         let width = width(self.source.line(line), column, &node.value);
         self.source.place(line, column, width)
+    }
+
+    fn position(&self, path: &[Step]) -> Option<(usize, usize)> {
+        let positions = self.positions.get_or_init(|| positions(self.source.text));
+        // A list or a map is found by a reading of its own.
+        positions.get(path).copied().or_else(|| locate(self.source.text, path))
     }
 
     /// A number or word as the file has it (`1.10`, which as a number is 1.1).
@@ -100,7 +115,7 @@ impl<'t> Reading<'t> {
 
     /// Where the key stands that names a value.
     pub(crate) fn key_place(&self, node: &Node, key: &str) -> Place {
-        match locate(self.source.text, &node.key_path()) {
+        match self.position(&node.key_path()) {
             Some((line, column)) => self.source.place(line, column, key.chars().count()),
             None => Place::file(self.source.file),
         }

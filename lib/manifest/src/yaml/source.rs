@@ -78,7 +78,43 @@ pub(crate) fn read_file(path: &Path) -> Result<String, Report> {
             .next()
             .map_or(1, |start| start.chars().count() + 1);
         let place = Source { file: &name, text: &text }.place(line, column, 1);
-        fail(ExitCode::BadInput, "not UTF-8 text").at(place).with_hint("save the file as UTF-8").into()
+        let hint = match error.as_bytes() {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the file is in UTF-16: save it as UTF-8",
+            _ => "save the file as UTF-8",
+        };
+        fail(ExitCode::BadInput, "not UTF-8 text").at(place).with_hint(hint).into()
+    })
+}
+
+/// Characters that look like a plain one or like nothing, as word processors and web pages give them: each with what
+/// it is called and what was meant.
+const DISGUISED: [(char, &str, &str); 12] = [
+    ('\u{a0}', "a no-break space", "type a plain space"),
+    ('\u{202f}', "a narrow no-break space", "type a plain space"),
+    ('\u{3000}', "a wide space", "type a plain space"),
+    ('\u{200b}', "an invisible space", "delete it"),
+    ('\u{200d}', "an invisible joiner", "delete it"),
+    ('\u{feff}', "a byte-order mark", "delete it"),
+    ('\u{201c}', "a typographic quote", "type a plain \""),
+    ('\u{201d}', "a typographic quote", "type a plain \""),
+    ('\u{201e}', "a typographic quote", "type a plain \""),
+    ('\u{2018}', "a typographic quote", "type a plain '"),
+    ('\u{2019}', "a typographic quote", "type a plain '"),
+    ('\u{ff1a}', "a wide colon", "type a plain `:`"),
+];
+
+/// The hint for a marked text with a character in it that is not what it looks like.
+pub(super) fn disguised(place: &Place) -> Option<String> {
+    let spot = place.spot.as_ref()?;
+    let marked = spot.text.chars().skip(spot.column.saturating_sub(1)).take(spot.width);
+    disguise_in(marked)
+}
+
+/// The same for any text.
+pub(super) fn disguise_in(text: impl Iterator<Item = char>) -> Option<String> {
+    text.into_iter().find_map(|found| {
+        let (_, name, remedy) = DISGUISED.iter().find(|(character, ..)| *character == found)?;
+        Some(format!("there is {name} in it (U+{:04X}): {remedy}", u32::from(found)))
     })
 }
 

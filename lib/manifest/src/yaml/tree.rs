@@ -38,7 +38,7 @@ pub(crate) struct Entry {
 }
 
 /// One step down, by position and not by name, so that also the second of two equal keys can be found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// The element of a list.
     Item(usize),

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use nacre_app::{Call, Event, Stats, System};
+use nacre_app::{Call, Event, Level, Stats, System, Wake};
 use recorder::protocol::{Answer, Ask, MOST_SAMPLES};
 use recorder::ring::{DAY, Ring, Sample};
 
@@ -15,7 +15,10 @@ const FILE: &str = "/data/samples";
 const SAMPLES_PER_SYNC: u32 = 5;
 
 /// A third of what the manifest allows.
-const SECONDS_PER_HEARTBEAT: u64 = 10;
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Between two samples.
+const SECOND: Duration = Duration::from_secs(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = File::options().read(true).write(true).create(true).truncate(false).open(FILE)?;
@@ -23,20 +26,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} samples kept from {} boots before this one", ring.kept(), ring.boots());
     let mut system = System::connect()?;
     system.events()?;
+    system.beat_every(HEARTBEAT)?;
     let mut before = system.stats()?;
-    let mut next = Instant::now() + Duration::from_secs(1);
+    let mut next = Instant::now() + SECOND;
     let mut unsynced = 0;
-    for second in 0_u64.. {
-        while let Some(call) = system.next_call(next.saturating_duration_since(Instant::now()))? {
-            answer(&mut system, &ring, &call, &before)?;
+    loop {
+        match system.wait(&[], next.saturating_duration_since(Instant::now()))? {
+            Wake::Event(Event::Shutdown) => {
+                ring.sync()?;
+                println!("{} samples kept, all on the disk", ring.kept());
+                return Ok(());
+            }
+            Wake::Call(call) => answer(&mut system, &ring, &call, &before)?,
+            _ => {}
         }
-        if system.next_event(Duration::ZERO)? == Some(Event::Shutdown) {
-            ring.sync()?;
-            println!("{} samples kept, all on the disk", ring.kept());
-            return Ok(());
-        }
-        if second.is_multiple_of(SECONDS_PER_HEARTBEAT) {
-            system.heartbeat()?;
+        // However many peers ask.
+        if Instant::now() < next {
+            continue;
         }
         let now = system.stats()?;
         ring.push(sample(&before, &now))?;
@@ -47,9 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             unsynced = 0;
         }
         // Late by more than a second: begin anew instead of catching up in a burst.
-        next = (next + Duration::from_secs(1)).max(Instant::now());
+        next = (next + SECOND).max(Instant::now());
     }
-    Ok(())
 }
 
 /// What happened between two readings.
@@ -78,7 +83,7 @@ fn answer(system: &mut System, ring: &Ring, call: &Call, stats: &Stats) -> Resul
         },
     };
     if let Err(error) = system.answer(call, &minicbor::to_vec(answer)?) {
-        println!("answer {}: {error}", call.from);
+        system.log(Level::Warning, "a peer has no answer", &[("peer", &call.from), ("why", &error)])?;
     }
     Ok(())
 }

@@ -4,10 +4,9 @@
 mod chart;
 
 use std::error::Error;
-use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nacre_app::{AppState, AppStatus, AskError, System};
+use nacre_app::{AppState, AppStatus, AskError, Event, Level, System, Wake};
 use recorder::protocol::{Answer, Ask, RECORDER};
 
 /// Columns of the chart: with time, name and legend a line fits 80.
@@ -16,35 +15,28 @@ const COLUMNS: u16 = 40;
 fn main() -> Result<(), Box<dyn Error>> {
     let pause = pause(std::env::args().skip(1))?;
     let mut system = System::connect()?;
+    system.events()?;
+    system.beat_every(HEARTBEAT)?;
+    let mut next = Instant::now() + pause;
     loop {
-        wait(&mut system, pause)?;
+        match system.wait(&[], next.saturating_duration_since(Instant::now()))? {
+            Wake::Event(Event::Shutdown) => return Ok(()),
+            Wake::Timeout => next = Instant::now() + pause,
+            _ => continue,
+        }
         match samples(&mut system) {
             Ok(answer) => report_samples(&answer),
-            Err(error) => println!("no samples: {error}"),
+            Err(error) => system.log(Level::Warning, "no samples", &[("why", &error)])?,
         }
         match system.apps() {
             Ok(apps) => println!("apps: {}", apps.iter().map(app).collect::<Vec<_>>().join(", ")),
-            Err(error) => println!("no states: {error}"),
+            Err(error) => system.log(Level::Warning, "no states", &[("why", &error)])?,
         }
     }
 }
 
-/// Between two heartbeats at the most: a third of what the manifest allows.
+/// Between two heartbeats: a third of what the manifest allows.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-
-/// Waits for so long, and says now and then that all is well.
-fn wait(system: &mut System, pause: Duration) -> Result<(), AskError> {
-    let mut left = pause;
-    loop {
-        system.heartbeat()?;
-        let part = left.min(HEARTBEAT);
-        sleep(part);
-        left -= part;
-        if left.is_zero() {
-            return Ok(());
-        }
-    }
-}
 
 /// The pause between two reports, from `--every SECONDS`.
 fn pause(mut arguments: impl Iterator<Item = String>) -> Result<Duration, String> {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use nacre_app::{LineMode, Parity, System};
+use nacre_app::{LineMode, Parity, System, Wake};
 
 use crate::{Failure, Outcome};
 
@@ -39,7 +39,7 @@ pub(crate) fn answer(seconds: u64) -> Outcome {
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut answered = 0;
     while Instant::now() < until {
-        if let Some(call) = system.next_call(Duration::from_millis(500))? {
+        if let Wake::Call(call) = system.wait(&[], Duration::from_millis(500))? {
             system.answer(&call, &call.payload)?;
             answered += 1;
         }

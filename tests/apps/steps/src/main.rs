@@ -32,7 +32,7 @@ use std::os::fd::AsFd;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nacre_app::{Edge, Event, Line, LineMode, Parity, System};
+use nacre_app::{Edge, Event, Line, LineMode, Parity, System, Wake};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::tcdrain;
 
@@ -117,9 +117,9 @@ impl Hands {
             ["listen"] => self.system()?.events()?,
             ["event", wait] => {
                 let wait = seconds(wait)?;
-                return Ok(match self.system()?.next_event(wait)? {
-                    Some(Event::Shutdown) => "shutdown",
-                    None => "none",
+                return Ok(match self.system()?.wait(&[], wait)? {
+                    Wake::Event(Event::Shutdown) => "shutdown",
+                    _ => "none",
                 }
                 .to_owned());
             }

@@ -8,7 +8,7 @@ use nacre_app::System;
 use nix::errno::Errno;
 
 use crate::attack::claim_file;
-use crate::call::{HERE, Outcome, call, errno, into, text};
+use crate::call::{HERE, Outcome, call, errno, text};
 use crate::catalogue::{Attack, WITNESS};
 use crate::order::{Order, victim_file};
 use crate::witness::scene::Scene;
@@ -75,12 +75,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
-        name: "launcher-abused",
-        goal: "Starts the OS's launcher with a description of its own, to run a program with another app's data",
-        scene: VICTIM_READ,
-        run: launch,
-    },
-    Attack {
         name: "device-channel",
         goal: "Opens the channel by which people command the device",
         scene: Scene::new("a process of the attacker holds the port of the device channel", |world, _| {
@@ -126,28 +120,6 @@ fn call_as_victim(order: &Order) -> Outcome {
         Ok(_) => Ok(()),
         Err(_) => Err(Errno::EACCES),
     }
-}
-
-/// The description names the victim's uid and data, and the attacker's program.
-fn launch(order: &Order) -> Outcome {
-    const LAUNCHER: &str = "/sbin/sandbox";
-    // Where the attacker finds no launcher there is nothing to abuse.
-    fs::metadata(LAUNCHER).map_err(|error| errno(&error))?;
-    let spec = crate::witness::launch_description(order);
-    // On the other end of the launcher's socket the attacker is what the app manager would be.
-    let mut ends = [0i32; 2];
-    call(libc::SYS_socketpair, &[libc::AF_UNIX as usize, libc::SOCK_SEQPACKET as usize, 0, into(&mut ends)])?;
-    let [manager, launcher] = ends.map(|end| end as usize);
-    call(libc::SYS_write, &[manager, spec.as_ptr() as usize, spec.len()])?;
-    // SAFETY: one thread.
-    match unsafe { nix::unistd::fork() } {
-        Ok(nix::unistd::ForkResult::Child) => {}
-        Ok(nix::unistd::ForkResult::Parent { .. }) => crate::attack::stay(),
-        Err(error) => return Err(error),
-    }
-    let _ = call(libc::SYS_dup3, &[launcher, 30, 0]);
-    let _ = call(libc::SYS_dup3, &[30, 3, 0]);
-    super::files::execute(LAUNCHER)
 }
 
 fn device_channel(order: &Order) -> Outcome {

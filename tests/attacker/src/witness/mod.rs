@@ -4,7 +4,7 @@ pub(crate) mod scene;
 pub(crate) mod scenes;
 mod world;
 
-pub(crate) use scenes::{CALLED_AS_VICTIM, launch_description};
+pub(crate) use scenes::CALLED_AS_VICTIM;
 pub(crate) use world::{comm, descriptors, effective_uid, harden_mounts, processes, started_by_kernel};
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
+use nacre_app::Wake;
 use nix::unistd::{gethostname, sethostname};
 
 use super::World;
@@ -326,7 +327,7 @@ pub(crate) const fn on_partition(partition: &'static str, seen_by: &'static str)
 pub(crate) const CALLED_AS_VICTIM: Scene =
     Scene::new("a message of the attacker arrives at a third app in the victim's name", |world, _| {
         let Some(system) = &mut world.system else { return false };
-        while let Ok(Some(call)) = system.next_call(Duration::from_millis(5)) {
+        while let Ok(Wake::Call(call)) = system.wait(&[], Duration::from_millis(5)) {
             let _ = system.answer(&call, b"heard");
             if call.from == crate::catalogue::VICTIM && call.payload == world.order.token.as_bytes() {
                 return true;
@@ -350,26 +351,4 @@ fn connect_as_witness() -> Option<nacre_app::System> {
     let _ = seteuid(Uid::from_raw(0));
     connected.ok()?;
     Some(nacre_app::System::over(socket).with_patience(Duration::from_secs(1)))
-}
-
-/// What the attacker tells the launcher: to run its own program with the victim's uid and data.
-pub(crate) fn launch_description(order: &crate::order::Order) -> Vec<u8> {
-    use crate::catalogue::{ATTACKER, VICTIM};
-    let spec = nacre_sandbox::LaunchSpec {
-        app: ATTACKER.parse().unwrap_or_else(|_| unreachable!("it is a component id")),
-        argv: ["/app/bin/attacker", "tell", &order.name, "/data/secret"].map(str::to_owned).to_vec(),
-        uid: order.number("victim-uid") as u32,
-        root: format!("/run/apps/{ATTACKER}/root"),
-        data: Some(format!("/data/apps/{VICTIM}")),
-        dev: "/run/apps/dev".to_owned(),
-        socket: "/run/nacre.sock".to_owned(),
-        tmp_bytes: 0,
-        open_files: 32,
-        // Allow everything.
-        filter: vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f],
-        layers_off: Vec::new(),
-        network: None,
-        writable_executable: true,
-    };
-    spec.encode()
 }
