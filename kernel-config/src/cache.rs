@@ -25,7 +25,7 @@ pub(crate) struct KernelCache {
 #[derive(Debug)]
 pub(crate) struct Workshop {
     dir: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl KernelCache {
@@ -73,7 +73,8 @@ impl KernelCache {
             let other = entry.file_name();
             let gone = other == *name
                 || match self.lock_file(&other.to_string_lossy()) {
-                    Ok(lock) => lock.try_lock().is_ok(),
+                    // Given back at once, also where a program just being started has a copy of the descriptor.
+                    Ok(lock) => lock.try_lock().is_ok() && lock.unlock().is_ok(),
                     Err(_) => false,
                 };
             if gone {
@@ -83,7 +84,7 @@ impl KernelCache {
         let dir = work.join(name);
         std::fs::create_dir(&dir)?;
         // Compilers and kernel makefiles want the real path; the cache's own may hold links.
-        Ok(Workshop { dir: dir.canonicalize()?, _lock: lock })
+        Ok(Workshop { dir: dir.canonicalize()?, lock })
     }
 
     fn lock_file(&self, name: &str) -> io::Result<File> {
@@ -130,6 +131,8 @@ impl Drop for Workshop {
     fn drop(&mut self) {
         // Whoever comes next removes what stays behind.
         let _left_behind = remove(&self.dir);
+        // A program that another thread is just starting may have a copy of the descriptor.
+        let _ends_with_it = self.lock.unlock();
     }
 }
 
