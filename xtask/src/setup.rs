@@ -119,11 +119,7 @@ fn install(missing: &[Package]) -> Result<(), Failure> {
     {
         run(&mut as_root("dpkg", &["--add-architecture", "armhf"])?)?;
     }
-    // An index that can't be fetched (a mirror between two states, say) need not matter: whether the
-    // packages can be had is what the next step finds out.
-    if let Err(error) = run(&mut as_root("apt-get", &["update", "--quiet"])?) {
-        eprintln!("warning: {error}; going on with the lists that are there");
-    }
+    update_lists()?;
     let mut apt = as_root("apt-get", &["install", "--yes", "--quiet", "--no-install-recommends"])?;
     apt.args(missing.iter().map(|(name, _)| name));
     run(&mut apt).map_err(|error| {
@@ -133,6 +129,24 @@ fn install(missing: &[Package]) -> Result<(), Failure> {
             names.join(" ")
         ))
     })
+}
+
+/// Fetches apt's lists of packages. apt gives up a whole suite when one architecture's list of it doesn't fit
+/// its signed digest, as on a mirror between two states; nearly everything is wanted for the machine's own
+/// architecture, so that one's lists are then fetched alone, and the others' stay as they are. That this fails as well
+/// need not matter: whether the packages can be had is what the next step finds out.
+fn update_lists() -> Result<(), Failure> {
+    let Err(error) = run(&mut as_root("apt-get", &["update", "--quiet"])?) else { return Ok(()) };
+    eprintln!("warning: {error}; fetching the lists of this machine's architecture alone");
+    let native = output(Command::new("dpkg").arg("--print-architecture")).unwrap_or_default();
+    let only_native = format!("APT::Architectures::={}", native.trim());
+    let keep_others = "APT::Get::List-Cleanup=false";
+    if let Err(error) =
+        run(&mut as_root("apt-get", &["update", "--quiet", "-o", &only_native, "-o", keep_others])?)
+    {
+        eprintln!("warning: {error}; going on with the lists that are there");
+    }
+    Ok(())
 }
 
 /// `program` as root: directly, or with sudo.
