@@ -115,6 +115,11 @@ impl Fleet {
         self.closing
     }
 
+    /// Whether an app is between its launch and its own code.
+    pub fn is_starting(&self) -> bool {
+        self.iter().any(|(.., lifecycle)| *lifecycle.state() == State::Starting)
+    }
+
     /// Every app.
     pub fn iter(&self) -> impl Iterator<Item = (AppIndex, &ComponentId, &Lifecycle)> {
         let here = self.apps.iter().enumerate().filter(|(_, entry)| entry.presence == Presence::Here);
@@ -278,6 +283,17 @@ mod tests {
             fleet.find("x"),
             Err(WishError::NotFound("no app x here; there are: recorder, reporter, reporter".into()))
         );
+    }
+
+    #[test]
+    fn fleet_is_starting_until_each_app_runs_or_has_ended() {
+        let mut fleet = fleet(&["org.nacre.a", "org.nacre.b"]);
+        assert!(!fleet.is_starting());
+        fleet.start_all(NOW);
+        fleet.step(AppIndex(0), Event::Started { pid: 7 }, NOW);
+        assert!(fleet.is_starting());
+        fleet.step(AppIndex(1), Event::Ended(End::NotStarted("no".into())), NOW);
+        assert!(!fleet.is_starting());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use nacre_appmgr_core::log_intake::RATE;
 use nacre_appmgr_core::log_line::printable_parts;
 
 use crate::app_network::AppNetwork;
+use crate::cgroup;
 use crate::clock;
 use crate::daemon::Daemon;
 use crate::event_loop::{EventLoop, Interest, Source};
@@ -31,21 +32,21 @@ impl Daemon {
     pub(crate) fn start_app(&mut self, app: AppIndex) {
         let Some(slot) = self.slots.get_mut(app.0) else { return };
         let Some(installed) = &slot.installed else { return };
-        let oom_kills = installed.cgroup.oom_kills();
+        let memory = installed.cgroup.memory_events();
         let network = installed.network.as_ref().map(AppNetwork::namespace);
         match launch(&installed.spec, network, &installed.cgroup, installed.layers) {
             Ok(launched) => {
                 slot.slowed = false;
                 slot.unanswered_until = None;
-                slot.limits_told = Told::now(&installed.cgroup);
                 if slot.refused_tasks.is_none() {
                     slot.refused_tasks = limits::watch(&self.events, &installed.cgroup, app);
                 }
+                slot.limits_told = Told::now(&memory, slot.refused_tasks.as_ref());
                 slot.asks_too_much = false;
                 self.denials.forget(app);
                 // An earlier run's debt is this one's: to end and start again pays nothing.
                 slot.paused_until = slot.budget.pause_until(clock::now());
-                let process = slot.process.insert(Process::new(launched, oom_kills));
+                let process = slot.process.insert(Process::new(launched, cgroup::oom_kills(&memory)));
                 if let Err(error) = watch(&self.events, process, app, slot.paused_until.is_none()) {
                     // Nobody would see its end: it is ended here and now.
                     let killed = installed.cgroup.kill();

@@ -87,7 +87,12 @@ impl Cgroup {
 
     /// How often the kernel killed in it for want of memory.
     pub(crate) fn oom_kills(&self) -> u64 {
-        oom_kills(&self.read("memory.events"))
+        oom_kills(&self.memory_events())
+    }
+
+    /// What has become of its memory, a count in each line.
+    pub(crate) fn memory_events(&self) -> String {
+        self.read("memory.events")
     }
 
     /// What a file of it says; nothing if it is not there.
@@ -112,7 +117,8 @@ fn settings(limits: &Limits) -> [(&'static str, String); 4] {
     ]
 }
 
-fn oom_kills(events: &str) -> u64 {
+/// The same from the text of `memory.events`.
+pub(crate) fn oom_kills(events: &str) -> u64 {
     let count = |line: &str| match line.split_once(' ') {
         Some(("oom_kill" | "oom_group_kill", count)) => count.parse().unwrap_or(0),
         _ => 0u64,

@@ -47,6 +47,8 @@ pub(crate) struct Daemon {
     pub(crate) listener: Listener,
     pub(crate) connections: Connections,
     pub(crate) channel: Option<Channel>,
+    /// When what only people wait for is done at the latest; `None` once it is.
+    pub(crate) opens_at: Option<Uptime>,
     pub(crate) stats: StatsReader,
     pub(crate) network: NetworkService,
     pub(crate) denials: Denials,
@@ -77,6 +79,7 @@ impl Daemon {
             self.hear_again(now);
             self.forget_packed_images(now);
             self.pass_capability(now);
+            self.open_when_apps_run(now);
             if self.fleet.is_down() {
                 self.log.own("all apps are stopped");
                 return Ok(());
@@ -102,10 +105,18 @@ impl Daemon {
             .min();
         let network = self.network.state.deadline();
         let capability = self.identity.deadline();
-        [behind.then_some(now), capability, self.fleet.deadline(), self.broker.deadline(), network, paused]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            behind.then_some(now),
+            self.opens_at,
+            capability,
+            self.fleet.deadline(),
+            self.broker.deadline(),
+            network,
+            paused,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn dispatch(&mut self, source: Source) {
@@ -118,7 +129,7 @@ impl Daemon {
             Source::Process(app) => self.reap(app),
             Source::Report(app) => self.read_report(app),
             Source::Notification(app) => self.serve_notifications(app),
-            Source::RefusedTasks(app) => self.read_refused_tasks(app),
+            Source::RefusedTasks(app) => self.tell_limits(app),
             Source::Output(app, pipe) => {
                 self.read_output(app, pipe);
             }

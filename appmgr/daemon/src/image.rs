@@ -44,10 +44,8 @@ impl Image {
         if !info.layers_off.is_empty() || !info.layers_off_of.is_empty() {
             return Err(LoadImageError::NotSwitchable);
         }
-        let keys = |keys: &[device::PublicKey]| {
-            keys.iter().map(|key| PublicKey::from_bytes(&key.0)).collect::<Result<Vec<_>, _>>()
-        };
-        let (app_keys, capability_keys) = (keys(&info.app_keys)?, keys(&info.capability_keys)?);
+        let app_keys = keys(&info.app_keys, &[])?;
+        let capability_keys = keys(&info.capability_keys, &app_keys)?;
         Ok(Self { info, app_keys, capability_keys })
     }
 
@@ -75,6 +73,15 @@ impl Image {
         }
         lines
     }
+}
+
+/// Checks keys; one that is among the `known` is good.
+fn keys(keys: &[device::PublicKey], known: &[PublicKey]) -> Result<Vec<PublicKey>, ParsePublicKeyError> {
+    let checked = keys.iter().map(|key| {
+        let same = known.iter().find(|known| *known.as_bytes() == key.0);
+        same.map_or_else(|| PublicKey::from_bytes(&key.0), |known| Ok(*known))
+    });
+    checked.collect()
 }
 
 /// `a` or `b`; empty if the kernel was not told.

@@ -22,45 +22,34 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// What is there now: nothing of it is this run's.
-    pub(crate) fn now(cgroup: &Cgroup) -> Self {
-        Self {
-            memory: count(&cgroup.read("memory.events"), "oom"),
-            tasks: count(&cgroup.read("pids.events"), "max"),
-        }
+    /// What is there now. `memory` is the text of the group's `memory.events`, `tasks` its `pids.events`, which has no
+    /// news then.
+    pub(crate) fn now(memory: &str, tasks: Option<&File>) -> Self {
+        Self { memory: count(memory, "oom"), tasks: tasks.map_or(0, |file| count(&read(file), "max")) }
     }
 }
 
-/// Waits for news of a group: of processes and threads that it could not start. Without them it is told when the run
-/// ends.
+/// Waits for news of a group: of processes and threads that it could not start. What the file says is the caller's to
+/// read. Where news can't be waited for, it is told when the run ends.
 pub(crate) fn watch(events: &EventLoop, cgroup: &Cgroup, app: AppIndex) -> Option<File> {
     let file = cgroup.open_file("pids.events").ok()?;
-    read(&file);
-    events.add(&file, Source::RefusedTasks(app), Interest::News).ok()?;
+    let _ = events.add(&file, Source::RefusedTasks(app), Interest::News);
     Some(file)
 }
 
-/// Reads a file from its beginning: there is no news then until it changes.
-fn read(file: &File) {
+/// Reads a file from its beginning: there is no news then until it changes. One that can't be read is empty.
+fn read(file: &File) -> String {
     let mut text = [0; 64];
-    // What is in it is read in another way.
-    let _ = file.read_at(&mut text, 0);
+    let length = file.read_at(&mut text, 0).unwrap_or(0);
+    String::from_utf8_lossy(text.get(..length).unwrap_or_default()).into_owned()
 }
 
 impl Daemon {
-    /// The kernel has refused an app a process or a thread.
-    pub(crate) fn read_refused_tasks(&mut self, app: AppIndex) {
-        if let Some(file) = self.slots.get(app.0).and_then(|slot| slot.refused_tasks.as_ref()) {
-            read(file);
-        }
-        self.tell_limits(app);
-    }
-
     /// Tells what an app has run into since it was told last.
     pub(crate) fn tell_limits(&mut self, app: AppIndex) {
         let Some(slot) = self.slots.get_mut(app.0) else { return };
         let Some(installed) = &slot.installed else { return };
-        let now = Told::now(&installed.cgroup);
+        let now = Told::now(&installed.cgroup.memory_events(), slot.refused_tasks.as_ref());
         let before = std::mem::replace(&mut slot.limits_told, now);
         let limits: Limits = installed.limits;
         if now.memory > before.memory {

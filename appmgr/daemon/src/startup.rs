@@ -6,7 +6,9 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use nacre_appmgr_core::Uptime;
 use nacre_appmgr_core::access::Access;
 use nacre_appmgr_core::claims::Claims;
 use nacre_appmgr_core::critical::{Found, boot_failures};
@@ -111,6 +113,12 @@ enum NetworkSettings {
     Applied,
 }
 
+/// How long the launches of a boot may hold up the device channel.
+const LAUNCHES: Duration = Duration::from_secs(2);
+
+/// What an app has for itself after its execution, before the app manager goes on with what can wait.
+const LEAD: Duration = Duration::from_millis(50);
+
 /// In the format of sysctl.conf(5).
 const NETWORK_SETTINGS: &str = include_str!("network.conf");
 
@@ -142,6 +150,7 @@ impl Daemon {
             listener,
             connections: Connections::default(),
             channel: None,
+            opens_at: Some(clock::now().after(LAUNCHES)),
             stats: StatsReader::default(),
             network: NetworkService::new(paths.cgroups.join("netd"), clock::now()),
             denials: Denials::default(),
@@ -153,12 +162,26 @@ impl Daemon {
             groups,
         };
         daemon.install_all()?;
-        // The apps are on their way: what only people wait for comes after them. A console is slow.
-        for line in daemon.image.announcement(&image::slot()) {
-            daemon.log.own(&line);
-        }
-        daemon.channel = open_channel(&daemon.events, &mut daemon.log);
         Ok(daemon)
+    }
+
+    /// Does what only people wait for, once all apps of the boot run: it says what image this is, for a console is
+    /// slow, and opens the device channel with what is needed only there.
+    pub(crate) fn open_when_apps_run(&mut self, now: Uptime) {
+        let Some(at) = self.opens_at else { return };
+        if now < at {
+            if !self.fleet.is_starting() {
+                self.opens_at = Some(at.min(now.after(LEAD)));
+            }
+            return;
+        }
+        self.opens_at = None;
+        for line in self.image.announcement(&image::slot()) {
+            self.log.own(&line);
+        }
+        self.clear_incoming();
+        self.resume_capability();
+        self.channel = open_channel(&self.events, &mut self.log);
     }
 
     /// Opens every package, refuses what is not good, says whether the boot has failed, and starts the rest.
@@ -178,8 +201,6 @@ impl Daemon {
             }
         };
         self.given.uids = self.load_uids(&apps);
-        self.clear_incoming();
-        self.resume_capability();
         for id in apps {
             self.admit(&id).map_err(StartError::Network)?;
         }
